@@ -1,0 +1,1 @@
+"""What runs all the time: tells the LAN about this node, hears the others, does its duties."""

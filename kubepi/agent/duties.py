@@ -1,0 +1,109 @@
+"""What a master's agent does for the others: the joiner's bootstrap token, the leaver's Node.
+
+A kubelet may only read its own Node, so these are done by a master at a trusted node's word.
+May touch: bootstrap-token Secrets and Node objects. Tests: tests/unit/test_duties.py, tests/lab.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+
+from kubepi.cluster import kubectl
+from kubepi.decide.credentials import bootstrap_token
+from kubepi.decide.goal import Secret
+from kubepi.decide.peerbook import Book
+from kubepi.errors import KubepiError, NotYet
+from kubepi.machine import state
+from kubepi.machine.host import Host
+
+TOKEN_SECONDS = 3600
+RENEW_BEFORE = 900
+DRAIN_SECONDS = 60
+
+
+def token_secret(token: str, now: float) -> str:
+    """The manifest of the derived bootstrap token, which ends an hour from `now`."""
+    identifier, secret = bootstrap_token(token).split(".")
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + TOKEN_SECONDS))
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "bootstrap.kubernetes.io/token",
+            "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": "kube-system"},
+            "stringData": {
+                "token-id": identifier,
+                "token-secret": secret,
+                "expiration": ends,
+                "usage-bootstrap-authentication": "true",
+                "usage-bootstrap-signing": "true",
+                "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+                "description": "made by kubepi while a trusted node joins",
+            },
+        }
+    )
+
+
+@dataclass
+class Duties:
+    """Remembers what is done already; called every second or so with the newest book."""
+
+    host: Host
+    token_until: float = 0.0
+    left: set[str] = field(default_factory=set)
+
+    def wanted(self, book: Book) -> bool:
+        """Whether there is anything to do; cheap, so that no thread is started for nothing."""
+        return bool(self._joiners(book) and self._token_is_short()) or bool(self._leavers(book))
+
+    def do(self, book: Book) -> None:
+        """Everything that is due; what fails is logged and tried again at the next call."""
+        try:
+            if self._joiners(book) and self._token_is_short():
+                self._make_token()
+            for name, node in self._leavers(book).items():
+                self._remove(node)
+                self.left.add(name)
+        except (KubepiError, NotYet) as error:
+            self.host.log.line(f"agent: a duty waits for the next try: {error}")
+
+    def _joiners(self, book: Book) -> list[str]:
+        return [p.advert.node for p in book.values() if p.trusted and p.advert.state == "joining"]
+
+    def _leavers(self, book: Book) -> dict[str, str]:
+        gone = {
+            name: peer.advert.node
+            for name, peer in book.items()
+            if peer.trusted and peer.advert.state == "leaving"
+        }
+        self.left &= set(gone)  # a node that came back may leave again
+        return {name: node for name, node in gone.items() if name not in self.left}
+
+    def _token_is_short(self) -> bool:
+        return self.host.monotonic() > self.token_until - RENEW_BEFORE
+
+    def _make_token(self) -> None:
+        token = state.need_secret(self.host, Secret("token"))
+        # stdin, never argv: a process list is open to everybody
+        self.host.log.hide(bootstrap_token(token).split(".")[1])
+        kubectl.tell(
+            self.host, "apply", "--server-side", "--field-manager=kubepi", "--force-conflicts",
+            "-f", "-", stdin=token_secret(token, self.host.now()),
+        )  # fmt: skip
+        self.token_until = self.host.monotonic() + TOKEN_SECONDS
+        self.host.log.line("agent: a trusted node joins: made the bootstrap token for an hour")
+
+    def _remove(self, node: str) -> None:
+        """Cordon, drain in bounded time, delete: what the leaver waits for."""
+        if kubectl.get_node(self.host, node) is None:
+            return
+        self.host.log.line(f"agent: {node} leaves: draining and deleting its Node")
+        try:
+            kubectl.tell(
+                self.host, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data",
+                "--force", f"--timeout={DRAIN_SECONDS}s", timeout=DRAIN_SECONDS + 30,
+            )  # fmt: skip
+        except KubepiError as error:
+            # it leaves all the same; what could not move is started elsewhere later
+            self.host.log.line(f"agent: {node} leaves undrained: {error.sentence}")
+        kubectl.tell(self.host, "delete", "node", node, "--ignore-not-found", "--wait=false")

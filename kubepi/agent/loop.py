@@ -1,0 +1,195 @@
+"""The agent's one loop: once a second it looks at this node, speaks when there is news, and acts.
+
+Imports neither requests nor yaml: it stays under 30 MB. May touch: /run/kubepi/peers.json, the
+known peers, kubepi's block in /etc/hosts. Tests: tests/lab, tests/unit/test_agent.py.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from kubepi.agent.duties import Duties
+from kubepi.agent.voice import Sequence, compose, node_id
+from kubepi.decide.adverts import Advert, encode
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.facts import Facts
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.hosts import HOSTS, LABEL, host_lines
+from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
+from kubepi.errors import KubepiError
+from kubepi.lan.direct import Direct, open_direct
+from kubepi.lan.discovery import Discovery
+from kubepi.lan.peers import PEERS, to_json
+from kubepi.machine import state
+from kubepi.machine.facts import look
+from kubepi.machine.host import Host
+from kubepi.steps.files import MarkedBlock
+
+TICK = 1.0
+SETTLED = 60.0  # seconds between adverts of a node that is where it should be
+LOOK_AGAIN = 10.0  # seconds between looks at the address
+KNOWN = f"{state.STATE}/peers.json"
+
+
+@dataclass
+class Agent:
+    """All that the agent remembers between two ticks."""
+
+    host: Host
+    facts: Facts
+    book: Book = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    said: Advert | None = None
+    said_at: float = 0.0
+    looked_at: float = 0.0
+    record: bytes = b""
+    decision: str = ""
+
+    def __post_init__(self) -> None:
+        self.own_id = node_id(self.host)
+        self.sequence = Sequence(self.host)
+        self.duties = Duties(self.host)
+        self.known = state.read_json(self.host, KNOWN) or {}
+        self.written: Book | None = None
+
+    def key(self) -> bytes | None:
+        token = state.read_secret(self.host, Secret("token"))
+        return None if token is None else advert_key(token)
+
+    def hear(self, record: bytes) -> None:
+        self.book = hear(self.book, record, self.key(), self.own_id, self.host.monotonic())
+
+    def address(self) -> str:
+        goal = state.load_goal(self.host)
+        if goal is not None and goal.settings["node.address"]:
+            return str(goal.settings["node.address"])
+        return "" if self.facts.network is None else self.facts.network.address
+
+    def news(self) -> bytes | None:
+        """A new record if there is something to say now."""
+        now = self.host.monotonic()
+        advert = compose(self.host, self.facts, self.address(), 0)
+        moving = advert.state in ("joining", "starting", "leaving")
+        quiet = None if self.said is None else replace(self.said, sequence=0, time=advert.time)
+        due = TICK if moving else SETTLED
+        if advert == quiet and now - self.said_at < due:
+            return None
+        self.said = replace(advert, sequence=self.sequence.next())
+        self.said_at = now
+        key = self.key()
+        # without a token nobody can believe us; we are still seen by `nodes`
+        self.record = encode(self.said, key if key is not None else self.host.random("no key", 32))
+        return self.record
+
+    def own(self) -> bytes:
+        return self.record
+
+    def whom_to_ask(self, goal: Goal | None) -> list[str]:
+        """Addresses asked directly: the configured ones, and known peers that fell silent."""
+        seeds = [] if goal is None else list(goal.settings["cluster.seeds"])
+        heard = {peer.advert.address for peer in self.book.values() if peer.trusted}
+        return sorted({*seeds, *(set(self.known.values()) - heard)})
+
+    def write_down(self) -> None:
+        """Peers for the other commands, known peers for the next boot."""
+        now = self.host.monotonic()
+        self.book = forget_strangers(self.book, now)
+        if self.book != self.written:
+            state.write_json(self.host, PEERS, to_json(self.book), 0o644)
+            self.written = self.book
+        known = {
+            name: peer.advert.address
+            for name, peer in self.book.items()
+            if peer.trusted and peer.advert.address
+        }
+        if not known.items() <= self.known.items():
+            self.known |= known
+            state.write_json(self.host, KNOWN, self.known)
+
+    def keep_names(self, goal: Goal) -> None:
+        is_master = goal.role == "master"
+        lines = host_lines(goal.api_name, self.address(), is_master, self.book)
+        # nobody heard yet, after a boot: what is in the file is better than nothing
+        if not is_master and not any(goal.api_name in line for line in lines):
+            return
+        block = MarkedBlock(HOSTS, LABEL, lines)
+        if block.check(self.host) is not None:
+            block.apply(self.host)
+            self.host.log.line(f"agent: names in {HOSTS}: {'; '.join(lines)}")
+
+    def log_decision(self, goal: Goal | None) -> None:
+        """Which master, or why none: once per change."""
+        if goal is None or goal.role == "master":
+            return
+        found = find_master(self.book.values(), self.host.monotonic())
+        word = found.sentence if found.master is None else f"master is {found.master.advert.node}"
+        if word != self.decision:
+            self.decision = word
+            self.host.log.line(f"agent: {word}")
+
+
+async def run_agent(host: Host) -> None:
+    """Until it is cancelled."""
+    agent = Agent(host, look(host))
+    host.log.line(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
+    direct = await open_direct(agent.own, agent.hear)
+    discovery = Discovery(agent.address(), agent.hear)
+    await discovery.start()
+    duty: asyncio.Task[None] | None = None
+    asked = 0.0
+    try:
+        while True:
+            discovery = await _follow_address(agent, discovery)
+            goal = state.load_goal(host)
+            record = agent.news()
+            if record is not None:
+                await discovery.say(agent.own_id, record)
+            asked = _ask(agent, direct, goal, asked, record is not None)
+            try:
+                agent.write_down()
+                if goal is not None and goal.verb != "reset":
+                    agent.keep_names(goal)
+            except KubepiError as error:
+                host.log.line(f"agent: {error.sentence}")
+            agent.log_decision(goal)
+            if duty is None or duty.done():
+                is_master = goal is not None and goal.role == "master"
+                wanted = is_master and state.goal_reached(host) and agent.duties.wanted(agent.book)
+                duty = (
+                    asyncio.create_task(asyncio.to_thread(agent.duties.do, agent.book))
+                    if wanted
+                    else None
+                )
+            await asyncio.sleep(TICK)
+    finally:
+        await discovery.stop()
+
+
+def _ask(agent: Agent, direct: Direct, goal: Goal | None, asked: float, news: bool) -> float:
+    """With each news of ours, and every ten seconds, whom multicast does not reach."""
+    now = agent.host.monotonic()
+    if not news and now - asked < 10:
+        return asked
+    for address in agent.whom_to_ask(goal):
+        with suppress(OSError):  # no route to it at the moment; the next round asks again
+            direct.ask(address)
+    return now
+
+
+async def _follow_address(agent: Agent, discovery: Discovery) -> Discovery:
+    """Cables are plugged and leases change: speak from the address that is there now."""
+    now = agent.host.monotonic()
+    if now - agent.looked_at < LOOK_AGAIN:
+        return discovery
+    agent.looked_at = now
+    before = agent.address()
+    agent.facts = look(agent.host)
+    after = agent.address()
+    if after == before:
+        return discovery
+    agent.host.log.line(f"agent: address was {before or 'none'}, is {after or 'none'}")
+    await discovery.stop()
+    moved = Discovery(after, agent.hear)
+    await moved.start()
+    agent.said = None
+    return moved

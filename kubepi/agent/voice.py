@@ -1,0 +1,105 @@
+"""What this node says of itself at the moment, and the numbers that make it believable.
+
+May touch: the node's id and its sequence numbers below /var/lib/kubepi.
+Tests: tests/unit/test_voice.py.
+"""
+
+from dataclasses import dataclass
+
+from kubepi.decide.adverts import Advert
+from kubepi.decide.ca_hash import ca_hash
+from kubepi.decide.credentials import cluster_id
+from kubepi.decide.facts import Facts
+from kubepi.decide.goal import Secret
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.runner import PROGRESS
+
+NODE_ID = f"{state.STATE}/node-id"
+CLUSTER_ID = f"{state.STATE}/cluster-id"
+SEQUENCE = f"{state.STATE}/sequence"
+LEAVING = f"{state.STATE}/leaving"
+BLOCK = 1000  # numbers saved ahead, so that an SD card is written once in a thousand adverts
+
+
+def node_id(host: Host) -> str:
+    """Random, made once per installed system: a reflashed card is a new node."""
+    found = (host.read(NODE_ID) or "").strip()
+    if not found:
+        found = host.random("node id", 8).hex()
+        host.mkdir(state.STATE, 0o700)
+        host.write(NODE_ID, f"{found}\n", 0o600)
+    return found
+
+
+def own_cluster_id(host: Host, token: str) -> str:
+    """A label, made from the first token and kept when the token is changed."""
+    found = (host.read(CLUSTER_ID) or "").strip()
+    if not found:
+        found = cluster_id(token)
+        host.write(CLUSTER_ID, f"{found}\n", 0o600)
+    return found
+
+
+@dataclass
+class Sequence:
+    """Numbers that only grow, also over a power cut: a block is on the disk before its use."""
+
+    host: Host
+    last: int = 0
+    saved: int = 0
+
+    def next(self) -> int:
+        if self.saved == 0:
+            self.last = self.saved = int((self.host.read(SEQUENCE) or "0").strip() or 0)
+        self.last += 1
+        if self.last >= self.saved:
+            self.saved = self.last + BLOCK
+            self.host.write(SEQUENCE, f"{self.saved}\n", 0o600)
+        return self.last
+
+
+def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
+    """The advert of this moment, from the goal and from what a running plan reports."""
+    goal = state.load_goal(host)
+    token = state.read_secret(host, Secret("token"))
+    if goal is None or token is None:
+        return Advert(
+            node=facts.host_name, node_id=node_id(host), address=address,
+            board=facts.board.name, time=int(host.now()), sequence=sequence,
+        )  # fmt: skip
+    is_master = goal.role == "master" and host.exists(state.WAS_MASTER)
+    pem = host.read("/etc/kubernetes/pki/ca.crt") or ""
+    return Advert(
+        cluster_id=own_cluster_id(host, token),
+        cluster=str(goal.settings["cluster.name"]),
+        node=facts.host_name,
+        node_id=node_id(host),
+        address=address,
+        board=facts.board.name,
+        role="master" if goal.role == "master" else goal.role,
+        state=_state(host, goal.verb),
+        progress=_progress(host),
+        endpoint=f"{goal.api_name}:6443" if is_master else "",
+        ca_hash=ca_hash(pem) if is_master else "",
+        kubernetes=(host.read(state.PINNED_VERSION) or "").strip(),
+        time=int(host.now()),
+        sequence=sequence,
+    )
+
+
+def _state(host: Host, verb: str) -> str:
+    if host.exists(LEAVING):
+        return "leaving"
+    if verb == "reset":
+        return "leaving"
+    if state.goal_reached(host) or (verb == "init" and host.exists(state.WAS_MASTER)):
+        return "ready"
+    return "joining" if verb == "join" else "starting"
+
+
+def _progress(host: Host) -> str:
+    if state.goal_reached(host):
+        return ""
+    report = state.read_json(host, PROGRESS)
+    return "" if report is None else f"{report['percent']} % {report['step']}"

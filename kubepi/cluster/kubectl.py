@@ -1,0 +1,84 @@
+"""kubectl as this node may use it: as the master's admin, or with the kubelet's own rights."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kubepi.errors import NotYet
+from kubepi.machine.host import Host, Result
+from kubepi.machine.state import RUN
+
+ADMIN = "/etc/kubernetes/admin.conf"
+KUBELET = "/etc/kubernetes/kubelet.conf"
+
+
+def kubeconfig(host: Host) -> str:
+    """The strongest credentials this node has.
+
+    Raises:
+        NotYet: it is in no cluster.
+    """
+    for name in (ADMIN, KUBELET):
+        if host.exists(name):
+            return name
+    raise NotYet(f"{ADMIN} or {KUBELET}")
+
+
+def command(host: Host, *words: str, timeout: int = 10) -> list[str]:
+    config = str(host.path(kubeconfig(host)))
+    # its cache of what the API offers, in memory: no writes to the card, nothing left in /root
+    cache = str(host.path(f"{RUN}/kubectl"))
+    options = ["--kubeconfig", config, "--cache-dir", cache, f"--request-timeout={timeout}s"]
+    return ["kubectl", *options, *words]
+
+
+def ask(host: Host, *words: str, stdin: str | None = None, timeout: int = 10) -> Result:
+    """Look through the API; a failure is an answer."""
+    return host.probe(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)
+
+
+def tell(host: Host, *words: str, stdin: str | None = None, timeout: int = 60) -> Result:
+    """Change something through the API."""
+    return host.run(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)
+
+
+def is_ready(host: Host) -> str | None:
+    """None if the API answers `ok`; else what is in the way, in a few words."""
+    result = ask(host, "get", "--raw", "/readyz", timeout=5)
+    if result.ok and result.stdout.strip() == "ok":
+        return None
+    last = (result.stderr or result.stdout).strip().splitlines()
+    return last[-1][:160] if last else "no answer"
+
+
+def get_node(host: Host, node: str) -> dict[str, Any] | None:
+    """The Node object; None if the API says there is none.
+
+    Raises:
+        NotYet: the API does not answer.
+    """
+    result = ask(host, "get", "node", node, "-o", "json")
+    if result.ok:
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+    if "NotFound" in result.stderr:
+        return None
+    raise NotYet("the Kubernetes API")
+
+
+def not_ready_because(node: dict[str, Any] | None) -> str | None:
+    """None for a Ready node, else the reason the kubelet gives."""
+    if node is None:
+        return "the node is not registered"
+    conditions = node.get("status", {}).get("conditions", [])
+    ready = next((c for c in conditions if c["type"] == "Ready"), None)
+    if ready is None:
+        return "the kubelet has not reported yet"
+    if ready["status"] == "True":
+        return None
+    return str(ready.get("message") or ready.get("reason") or "not ready")[:160]
+
+
+def node_names(host: Host) -> Sequence[str]:
+    result = ask(host, "get", "nodes", "-o", "name")
+    return [line.removeprefix("node/") for line in result.stdout.split()]

@@ -1,0 +1,28 @@
+"""Tell the LAN about this Pi and hear the others; systemd runs it."""
+
+import argparse
+import asyncio
+import signal
+
+from kubepi.machine.host import Host
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing to choose: the goal and the token say all."""
+
+
+def run(args: argparse.Namespace, host: Host) -> int:
+    from kubepi.agent.loop import run_agent
+
+    async def until_told() -> None:
+        task = asyncio.create_task(run_agent(host))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            host.log.line("agent: stops")
+
+    asyncio.run(until_told())
+    return 0

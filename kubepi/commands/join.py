@@ -1,0 +1,100 @@
+"""Find the master on the LAN by its signed advert, and join it as a worker."""
+
+import argparse
+import getpass
+import sys
+
+from kubepi.commands import changing
+from kubepi.decide.adverts import Advert
+from kubepi.decide.credentials import advert_key, normalise_token
+from kubepi.decide.goal import Goal, Secret
+from kubepi.errors import KubepiError, UsageError
+from kubepi.lan.rendezvous import meet
+from kubepi.machine import state
+from kubepi.machine.configfiles import load
+from kubepi.machine.host import Host
+from kubepi.reconcile import reconcile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    changing.add_run_options(parser)
+    changing.add_settings(parser)
+    parser.add_argument("--token-file", metavar="FILE", help="file that holds the cluster's token")
+    parser.add_argument(
+        "--master", metavar="ADDRESS", help="ask this address where multicast does not pass"
+    )
+    parser.add_argument(
+        "--wait", type=float, default=30.0, metavar="SECONDS", help="how long to look (30)"
+    )
+
+
+def run(args: argparse.Namespace, host: Host) -> int:
+    changing.need_root(host, "join", args.dry_run)
+    before = state.load_goal(host)
+    if before is not None and before.verb != "join":
+        raise UsageError(
+            f"this Pi is the {before.role} of the cluster {before.settings['cluster.name']!r}",
+            "a node changes its role by: kubepi reset, then kubepi join",
+        )
+    flags = changing.flags(args)
+    if args.master:
+        flags["cluster.seeds"] = ("--master", [args.master])
+    config = load(host, flags)
+    if before is not None:
+        # what was decided at the first join stays decided: cluster, name, address
+        config = config.keeping(before.settings)
+        config.refuse_changes(before.settings)
+    settings = changing.with_kit(config.settings, host)
+    if before is not None and state.goal_reached(host):
+        settings["cluster.seeds"] = settings["cluster.seeds"] or before.settings["cluster.seeds"]
+        return _finish(args, host, Goal("join", settings), None)
+    token = _token(args, host, config.token)
+    master = _find(args, host, settings, token, "cluster.name" in config.own)
+    settings["cluster.name"] = master.cluster
+    return _finish(args, host, Goal("join", settings), token)
+
+
+def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None) -> int:
+    done = reconcile(goal, host, changing.options(args, token))
+    name = goal.settings["cluster.name"]
+    if args.dry_run:
+        return 0
+    if changing.nothing_changed(done):
+        print(f"This Pi is a member of {name!r} already; nothing was changed.")
+    else:
+        print(f"This Pi is a worker of the cluster {name!r}.\n  how is it:  kubepi status")
+    return 0
+
+
+def _token(args: argparse.Namespace, host: Host, configured: str | None) -> str:
+    token = changing.read_token(args, host) or configured
+    if token is None:
+        token = state.read_secret(host, Secret("token"))
+    if token is None and sys.stdin.isatty():
+        token = normalise_token(getpass.getpass("Token of the cluster: "))
+    if token is None:
+        raise UsageError(
+            "join needs the cluster's token",
+            "print it on the master with `sudo kubepi token show`, then give it by --token-file "
+            "FILE or KUBEPI_TOKEN, or type it on a terminal",
+        )
+    host.log.hide(token)
+    return token
+
+
+def _find(
+    args: argparse.Namespace, host: Host, settings: dict[str, object], token: str, named: bool
+) -> Advert:
+    """The master's advert, before anything is changed."""
+    seeds = settings["cluster.seeds"]
+    assert isinstance(seeds, list)
+    print("looking for the master …", file=sys.stderr)
+    found = meet(host, advert_key(token), seeds, args.wait)
+    if named and found.cluster != settings["cluster.name"]:
+        raise KubepiError(
+            f"the master {found.node} that this token opens is of the cluster "
+            f"{found.cluster!r}, not {settings['cluster.name']!r}",
+            "take cluster.name out of kubepi.yaml, or use the token of the other cluster",
+        )
+    print(f"found {found.node} ({found.address}), master of {found.cluster!r}", file=sys.stderr)
+    return found

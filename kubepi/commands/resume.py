@@ -1,0 +1,31 @@
+"""Go on where a reboot or a power cut interrupted init, join or reset; systemd runs it."""
+
+import argparse
+import sys
+
+from kubepi.commands import changing
+from kubepi.errors import LockHeld, NoGoal
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.reconcile import Options, reconcile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+
+
+def run(args: argparse.Namespace, host: Host) -> int:
+    changing.need_root(host, "resume", args.dry_run)
+    goal = state.load_goal(host)
+    if goal is None:
+        raise NoGoal("this Pi was not told what to be", "kubepi init or kubepi join tells it")
+    if state.goal_reached(host) and not args.dry_run:
+        print("nothing to go on with: this Pi is what it should be", file=sys.stderr)
+        return 0
+    host.log.line(f"resume: goes on with {goal.verb}")
+    try:
+        reconcile(goal, host, Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty()))
+    except LockHeld as other:
+        # a person is at it already: systemd has nothing to try again
+        print(f"kubepi: {other.sentence}", file=sys.stderr)
+    return 0

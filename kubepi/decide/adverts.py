@@ -1,0 +1,142 @@
+"""Adverts: what a node says of itself on the LAN, encoded, signed and judged; pure.
+
+An advert is the TXT record of a `_kubepi._tcp.local.` service: strings `key=value`, each with
+its length before it (RFC 6763, section 6). The last one, `m`, is an HMAC-SHA256 over all bytes
+before it, so fields that a newer kubepi adds are covered and carried too.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+FORMAT = "1"
+LARGEST = 1100  # bytes; with the other records it must fit one Ethernet frame
+MAC_KEY = "m"
+
+# Short names on the wire; the order of the fields of Advert is the order in the record.
+WIRE = {
+    "format": "v",
+    "cluster_id": "c",
+    "cluster": "cn",
+    "node": "n",
+    "node_id": "i",
+    "address": "a",
+    "board": "b",
+    "role": "r",
+    "state": "s",
+    "progress": "p",
+    "endpoint": "e",
+    "ca_hash": "h",
+    "kubernetes": "k",
+    "time": "t",
+    "sequence": "q",
+    "rank": "rk",
+    "vote": "vt",
+    "wish": "w",
+}
+LONGEST = {"progress": 60, "board": 40, "rank": 48, "vote": 160, "wish": 200}
+
+
+@dataclass(frozen=True)
+class Advert:
+    """One node's word about itself. `time`: seconds since 1970; `ca_hash`: sha256:<hex>."""
+
+    cluster_id: str = ""
+    cluster: str = ""
+    node: str = ""
+    node_id: str = ""
+    address: str = ""
+    board: str = ""
+    role: str = "none"  # master, worker, none
+    state: str = "new"  # new, joining, ready, leaving
+    progress: str = ""
+    endpoint: str = ""
+    ca_hash: str = ""
+    kubernetes: str = ""
+    time: int = 0
+    sequence: int = 0
+    rank: str = ""
+    vote: str = ""
+    wish: str = ""
+    format: str = FORMAT
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def _strings(pairs: Mapping[str, str]) -> bytes:
+    encoded = [f"{key}={value}".encode() for key, value in pairs.items()]
+    return b"".join(bytes([len(string)]) + string for string in encoded)
+
+
+def _pairs(advert: Advert) -> dict[str, str]:
+    pairs = {}
+    for name, key in WIRE.items():
+        value = str(getattr(advert, name))
+        longest = LONGEST.get(name, 255 - len(key) - 1)
+        # cut by bytes, never in the middle of a character
+        value = value.encode()[:longest].decode(errors="ignore")
+        if value:
+            pairs[key] = value
+    return pairs
+
+
+def mac(signed: bytes, key: bytes) -> str:
+    digest = hmac.digest(key, b"kubepi advert 1\0" + signed, "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def encode(advert: Advert, key: bytes) -> bytes:
+    """The TXT record, signed."""
+    body = _strings(_pairs(advert))
+    return body + _strings({MAC_KEY: mac(body, key)})
+
+
+def split(record: bytes) -> list[tuple[int, bytes]] | None:
+    """Offset and content of each string of a TXT record; None if the lengths do not add up."""
+    strings, position = [], 0
+    while position < len(record):
+        length = record[position]
+        end = position + 1 + length
+        if end > len(record):
+            return None
+        strings.append((position, record[position + 1 : end]))
+        position = end
+    return strings
+
+
+def decode(record: bytes) -> Advert | None:
+    """What a record says, believed or not; None if it is not an advert at all."""
+    strings = split(record)
+    if strings is None or len(record) > 2 * LARGEST:
+        return None
+    values: dict[str, str] = {}
+    for _, string in strings:
+        key, found, value = string.partition(b"=")
+        if found:
+            # the first of two equal keys counts (RFC 6763 section 6.4)
+            values.setdefault(key.decode(errors="replace"), value.decode(errors="replace"))
+    if values.get("v") != FORMAT or not values.get("i"):
+        return None
+    names = {key: name for name, key in WIRE.items()}
+    numbers = {f.name for f in fields(Advert) if f.type is int}
+    known: dict[str, str | int] = {}
+    for short, text in values.items():
+        name = names.get(short)
+        if name in numbers:
+            if not (text.isascii() and text.isdigit() and len(text) <= 15):
+                return None
+            known[name] = int(text)
+        elif name is not None:
+            known[name] = "".join(char if char.isprintable() else "?" for char in text)
+    unknown = {short: text for short, text in values.items() if short not in {*names, MAC_KEY}}
+    return Advert(**known, unknown=unknown)  # type: ignore[arg-type]  # checked just above
+
+
+def is_signed(record: bytes, key: bytes) -> bool:
+    """Whether the last string is the MAC of all before it, made with this key."""
+    strings = split(record)
+    if not strings:
+        return False
+    position, last = strings[-1]
+    wanted = f"{MAC_KEY}={mac(record[:position], key)}".encode()
+    return hmac.compare_digest(last, wanted)

@@ -1,0 +1,213 @@
+"""The configuration: defaults.yaml < kubepi.yaml files < flags, with all problems at once; pure.
+
+Every value knows its source, and every problem is `FILE:LINE: name: sentence; suggestion`. The
+token is kept out of the settings, which are printed and saved. Tests: tests/unit/test_config.py.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
+from typing import Any
+
+from kubepi.decide.config_file import entries
+from kubepi.decide.settings import TOKEN, Wrong, checked, quoted
+from kubepi.errors import ConfigError
+
+DEFAULTS = "defaults"
+SAVED_GOAL = "the saved goal"
+RULE = re.compile(r" *# (any time|at birth|needs reset): ")
+SUBNETS = ("kubernetes.pod_subnet", "kubernetes.service_subnet")
+FIXED = {
+    "at birth": "is fixed when the cluster is made",
+    "needs reset": "is fixed until this node is reset",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One kubepi.yaml: where it was found, and what is in it."""
+
+    source: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Default:
+    """A setting as defaults.yaml has it; `rule`: when it may change."""
+
+    value: Any
+    rule: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the user wants: values and sources by dotted name; the token is not among them."""
+
+    settings: dict[str, Any]
+    sources: dict[str, str]
+    rules: Mapping[str, str] = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> list[str]:
+        """Names of the settings that the user wrote."""
+        taken = (DEFAULTS, SAVED_GOAL)
+        return [name for name, source in self.sources.items() if source not in taken]
+
+    def change_rule(self, name: str) -> str:
+        """When a setting may change: any time, at birth or needs reset."""
+        return self.rules[name]
+
+    def keeping(self, before: Mapping[str, Any]) -> "Config":
+        """With the values of a saved goal where a setting is fixed and nobody sets it now."""
+        kept = {
+            name: before[name]
+            for name in self.settings
+            if name in before and self.rules[name] in FIXED and self.sources[name] == DEFAULTS
+        }
+        sources = self.sources | dict.fromkeys(kept, SAVED_GOAL)
+        return replace(self, settings=self.settings | kept, sources=sources)
+
+    def refuse_changes(self, before: Mapping[str, Any], ignoring: Collection[str] = ()) -> None:
+        """Hold what is fixed against the settings of the saved goal.
+
+        Raises:
+            ConfigError: a setting differs that cannot change any more.
+        """
+        rules = {name: rule for name, rule in self.rules.items() if name not in ignoring}
+        refused = changes_refused(before, self.settings, rules)
+        found = [f"{self.sources[line.partition(':')[0]]}: {line}" for line in refused]
+        if found:
+            raise ConfigError(
+                _all_of(found),
+                "put the old value back, or run kubepi reset and begin anew with the new one",
+            )
+
+
+def merge(
+    defaults: str,
+    layers: Sequence[Layer],
+    flags: Mapping[str, tuple[str, Any]],
+    check_names: Collection[str] = (),
+) -> Config:
+    """The configuration that later layers, and at last the flags, make of the defaults.
+
+    Raises:
+        ConfigError: something is wrong in it; the sentence holds all problems.
+    """
+    config = examine(defaults, layers, flags, check_names)
+    if config.problems:
+        raise ConfigError(
+            _all_of(config.problems),
+            "nothing was changed; kubepi config check looks again, kubepi config show lists "
+            "all settings",
+        )
+    return config
+
+
+def examine(
+    defaults: str,
+    layers: Sequence[Layer],
+    flags: Mapping[str, tuple[str, Any]],
+    check_names: Collection[str] = (),
+) -> Config:
+    """As merge(), but the problems are in the Config, and what has one is left as it was."""
+    known = read_defaults(defaults)
+    settings = {name: default.value for name, default in known.items()} | {TOKEN: None}
+    sources = dict.fromkeys(settings, DEFAULTS)
+    problems: list[str] = []
+    for source, name, value in _given(layers, flags, problems):
+        try:
+            settings[name] = checked(name, value, check_names)
+            sources[name] = source
+        except Wrong as wrong:
+            problems.append(f"{source}: {name}: {wrong}")
+    problems += _overlaps(settings, sources)
+    token = settings.pop(TOKEN)
+    rules = {name: default.rule for name, default in known.items()}
+    return Config(settings, sources, rules, token, tuple(problems))
+
+
+def _given(
+    layers: Sequence[Layer], flags: Mapping[str, tuple[str, Any]], problems: list[str]
+) -> Iterator[tuple[str, str, Any]]:
+    for layer in layers:
+        yield from entries(layer.source, layer.text, problems)
+    for name, (flag, value) in flags.items():
+        yield flag, name, value
+
+
+def changes_refused(
+    old: Mapping[str, Any], new: Mapping[str, Any], rules: Mapping[str, str]
+) -> list[str]:
+    """One line for each setting that differs and is fixed, with its old and its new value."""
+    return [
+        f"{name}: {FIXED[rules[name]]}: it was {_shown(old[name])}, now it is {_shown(new[name])}"
+        for name in new
+        if name in old and rules.get(name) in FIXED and old[name] != new[name] and name != TOKEN
+    ]
+
+
+def _shown(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _all_of(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    rows = "".join(f"\n  {problem}" for problem in problems)
+    return f"{len(problems)} problems in the configuration:{rows}"
+
+
+def _overlaps(settings: Mapping[str, Any], sources: Mapping[str, str]) -> Iterator[str]:
+    """Subnets that overlap; only what somebody set is looked at, since the defaults are right."""
+    if all(sources[name] == DEFAULTS for name in (*SUBNETS, "node.address")):
+        return
+    pods, services = (IPv4Network(settings[name]) for name in SUBNETS)
+    if pods.overlaps(services):
+        name, other = SUBNETS if sources[SUBNETS[0]] != DEFAULTS else SUBNETS[::-1]
+        yield (
+            f"{sources[name]}: {name}: {settings[name]} overlaps {other} {settings[other]}; "
+            "choose one that does not"
+        )
+    address = settings["node.address"]
+    for name in SUBNETS:
+        if address and IPv4Network(address).subnet_of(IPv4Network(settings[name])):
+            yield (
+                f"{sources['node.address']}: node.address: {address} is in {name} "
+                f"{settings[name]}; choose a subnet that the LAN does not use"
+            )
+
+
+# --- defaults.yaml ------------------------------------------------------------------------
+
+
+def read_defaults(text: str) -> dict[str, Default]:
+    """The settings of defaults.yaml, in its order.
+
+    Line by line: its comments count here, and where there is no kubepi.yaml PyYAML need not be
+    imported, which takes longer than all else in this file. A test compares it with PyYAML.
+    """
+    found: dict[str, Default] = {}
+    section = rule = ""
+    for line in text.splitlines():
+        comment = RULE.match(line)
+        if comment is not None:
+            rule = comment[1]
+        elif line.startswith("  ") and not line.lstrip().startswith("#"):
+            name, _, value = line.strip().partition(": ")
+            found[f"{section}.{name}"] = Default(_default_value(value), rule)
+        elif line.endswith(":"):
+            section = line[:-1]
+    return found
+
+
+def _default_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,65 @@
+"""The goal: what this Pi should be; saved before the first change, read by every later run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verb = Literal["init", "join", "reset"]
+ROLE_OF = {"init": "master", "join": "worker", "reset": "none"}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret by its name; the value is read from a root-only file when a step is applied."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The user who called sudo and gets a kubeconfig."""
+
+    home: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Decisions only, never observations.
+
+    `settings` has the dotted names of defaults.yaml ("cluster.name") and no secret's value;
+    `was` is, for a reset, the verb of the goal that is taken back.
+    """
+
+    verb: Verb
+    settings: Mapping[str, Any]
+    was: Verb | None = None
+    admin: Admin | None = None
+
+    @property
+    def role(self) -> str:
+        return ROLE_OF[self.verb]
+
+    @property
+    def api_name(self) -> str:
+        """The one name of the API, kept in /etc/hosts by the agent."""
+        return f"{self.settings['cluster.name']}.kubepi.internal"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "verb": self.verb,
+            "settings": dict(self.settings),
+            "was": self.was,
+            "admin": None if self.admin is None else asdict(self.admin),
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Goal":
+        admin = data.get("admin")
+        return Goal(
+            data["verb"],
+            dict(data["settings"]),
+            data.get("was"),
+            None if admin is None else Admin(**admin),
+        )

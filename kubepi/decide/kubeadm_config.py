@@ -1,0 +1,119 @@
+"""kubeadm's configuration files (v1beta4) as plain data; pure.
+
+Fields: field-notes of kubeadm types.go 1.32 and release notes to 1.37. The files hold the
+bootstrap token, so they are written 0600 and removed after use.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+API = "kubeadm.k8s.io/v1beta4"
+CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+# A Pi 3 needs longer than kubeadm's 4 minutes (kubeadm #413).
+PATIENCE = {"controlPlaneComponentHealthCheck": "10m", "kubeletHealthCheck": "10m"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """What kubeadm is told of this node; `address` is empty where the default is right."""
+
+    name: str
+    address: str
+    ignore_preflight: Sequence[str]
+    can_lower_oom_score: bool
+
+
+def _registration(node: Node) -> dict[str, Any]:
+    registration: dict[str, Any] = {
+        "name": node.name,
+        "criSocket": CRI_SOCKET,
+        "imagePullPolicy": "IfNotPresent",
+        "ignorePreflightErrors": list(node.ignore_preflight),
+    }
+    if node.address:
+        registration["kubeletExtraArgs"] = [{"name": "node-ip", "value": node.address}]
+    return registration
+
+
+def init_documents(
+    settings: Mapping[str, Any], node: Node, version: str, api_name: str, token: str
+) -> list[dict[str, Any]]:
+    """The four documents of `kubeadm init --config`."""
+    registration = _registration(node)
+    if settings["node.schedulable"]:
+        registration["taints"] = []
+    init: dict[str, Any] = {
+        "apiVersion": API,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [{"token": token, "ttl": "1h0m0s"}],
+        "nodeRegistration": registration,
+        "timeouts": PATIENCE,
+        # its last phase prints the token
+        "skipPhases": ["show-join-command"],
+    }
+    if node.address:
+        init["localAPIEndpoint"] = {"advertiseAddress": node.address}
+    cluster = {
+        "apiVersion": API,
+        "kind": "ClusterConfiguration",
+        "clusterName": settings["cluster.name"],
+        "kubernetesVersion": version,
+        "controlPlaneEndpoint": f"{api_name}:6443",
+        # far cheaper than RSA on a Pi
+        "encryptionAlgorithm": "ECDSA-P256",
+        "networking": {
+            "podSubnet": settings["kubernetes.pod_subnet"],
+            "serviceSubnet": settings["kubernetes.service_subnet"],
+        },
+        "apiServer": {
+            "certSANs": [api_name, node.name, f"{node.name}.local", "localhost", "127.0.0.1"]
+        },
+    }
+    return [init, cluster, kubelet_document(settings, node), proxy_document(settings, node)]
+
+
+def kubelet_document(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    kubelet: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        # fewer writes to an SD card
+        "containerLogMaxSize": "5Mi",
+        "containerLogMaxFiles": 3,
+    }
+    if not node.can_lower_oom_score:
+        kubelet["oomScoreAdj"] = 0
+    kubelet.update(settings["kubernetes.kubelet"])
+    return kubelet
+
+
+def proxy_document(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    proxy: dict[str, Any] = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": settings["kubernetes.proxy_mode"],
+    }
+    if not node.can_lower_oom_score:
+        proxy["oomScoreAdj"] = 0
+    proxy.update(settings["kubernetes.kube_proxy"])
+    return proxy
+
+
+def join_documents(node: Node, endpoint: str, token: str, ca_hash: str) -> list[dict[str, Any]]:
+    """The one document of `kubeadm join --config`; `ca_hash` is `sha256:<hex>`."""
+    return [
+        {
+            "apiVersion": API,
+            "kind": "JoinConfiguration",
+            "discovery": {
+                "bootstrapToken": {
+                    "token": token,
+                    "apiServerEndpoint": endpoint,
+                    "caCertHashes": [ca_hash],
+                }
+            },
+            "nodeRegistration": _registration(node),
+            "timeouts": PATIENCE | {"discovery": "5m0s", "tlsBootstrap": "10m"},
+        }
+    ]

@@ -1,0 +1,121 @@
+"""Which adverts are believed, and what is known of each peer; pure.
+
+A peer is trusted by the MAC of its advert alone. An advert with a bad MAC, or a sequence number
+not above the last one heard from that node, is used for nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kubepi.decide.adverts import Advert, decode, is_signed
+
+SILENT_AFTER = 150.0  # seconds; a settled node speaks once a minute
+MOST_STRANGERS = 64  # what a hostile LAN can make us remember
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The newest advert of one node and when it was heard (seconds, the hearer's clock)."""
+
+    advert: Advert
+    trusted: bool
+    heard: float
+    why: str = ""  # why it is not trusted, or what else is odd
+
+    @property
+    def is_master(self) -> bool:
+        return self.trusted and self.advert.role == "master"
+
+    def is_silent(self, now: float) -> bool:
+        return now - self.heard > SILENT_AFTER
+
+
+Book = Mapping[str, Peer]
+
+
+def hear(book: Book, record: bytes, key: bytes | None, own_id: str, now: float) -> Book:
+    """The book after a record was heard; the same book if it tells nothing new."""
+    advert = decode(record)
+    if advert is None or advert.node_id == own_id:
+        return book
+    if key is not None and is_signed(record, key):
+        return _believe(book, advert, now)
+    why = "no token here" if key is None else "not signed with our token"
+    # a stranger is kept under another name: it cannot push a trusted peer out
+    name = f"?{advert.node_id}"
+    strangers = sum(1 for known in book if known.startswith("?"))
+    if name not in book and strangers >= MOST_STRANGERS:
+        return book
+    return {**book, name: Peer(advert, False, now, why)}
+
+
+def _believe(book: Book, advert: Advert, now: float) -> Book:
+    known = book.get(advert.node_id)
+    if known is not None and advert.sequence <= known.advert.sequence:
+        return book
+    # what was heard unsigned from this node (before we knew the token) is of no use any more
+    rest = {name: peer for name, peer in book.items() if name != f"?{advert.node_id}"}
+    return {**rest, advert.node_id: Peer(advert, True, now)}
+
+
+def forget_strangers(book: Book, now: float) -> Book:
+    return {name: peer for name, peer in book.items() if peer.trusted or not peer.is_silent(now)}
+
+
+def masters(peers: Iterable[Peer]) -> list[Peer]:
+    """Trusted peers that say they are a master, by name."""
+    return sorted((p for p in peers if p.is_master), key=lambda peer: peer.advert.node)
+
+
+@dataclass(frozen=True)
+class Rendezvous:
+    """The answer to "whom do I join?": a master, or why there is none (yet)."""
+
+    master: Peer | None
+    sentence: str = ""
+    hint: str = ""
+    final: bool = False  # listening longer will not help
+
+
+def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
+    """Each way it can go wrong has its own sentence, with what was seen."""
+    heard = list(peers)
+    found = [peer for peer in masters(heard) if not peer.is_silent(now)]
+    if len(found) == 1 and found[0].advert.state == "ready":
+        return Rendezvous(found[0])
+    if len(found) == 1:
+        advert = found[0].advert
+        return Rendezvous(
+            None,
+            f"the master {advert.node} ({advert.address}) is not ready yet: "
+            f"{advert.progress or advert.state}",
+            f"wait until kubepi status on {advert.node} says ready, then run join again",
+        )
+    if len(found) > 1:
+        names = " and ".join(f"{p.advert.node} ({p.advert.address})" for p in found)
+        return Rendezvous(
+            None,
+            f"two masters have this token: {names}; kubepi never merges two clusters",
+            "run kubepi reset on the one that is to go, then join again",
+            final=True,
+        )
+    strangers = [p for p in heard if not p.trusted and p.advert.role == "master"]
+    if strangers:
+        names = ", ".join(
+            f"{p.advert.node} ({p.advert.address}), master of {p.advert.cluster!r}"
+            for p in strangers
+        )
+        return Rendezvous(
+            None,
+            f"the token given here is not that of any master on this LAN: heard {names}",
+            "print the right token on the master with: sudo kubepi token show",
+        )
+    nodes = ", ".join(sorted(p.advert.node for p in heard if p.trusted))
+    seen = f"; heard with our token, but no master: {nodes}" if nodes else "; heard no node at all"
+    return Rendezvous(
+        None,
+        f"found no master on this LAN{seen}",
+        "run kubepi init on one Pi first; where multicast does not pass (guest Wi-Fi, VLAN), "
+        "name the master: kubepi join --master ADDRESS",
+    )
+

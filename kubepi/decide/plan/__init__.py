@@ -1,0 +1,18 @@
+"""What kubepi does to a Pi: the goal and the facts in, a list of steps out; pure.
+
+The one place that names steps. Order is the order of the list; each goal has a file.
+"""
+
+from kubepi.decide.facts import Facts
+from kubepi.decide.goal import Goal
+from kubepi.decide.plan import init, join, reset
+from kubepi.machine.step import Step
+
+
+def make_plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
+    """`own_file` is the kubepi.pyz that runs; "" when it runs from its source."""
+    if goal.verb == "init":
+        return init.plan(goal, facts, own_file)
+    if goal.verb == "join":
+        return join.plan(goal, facts, own_file)
+    return reset.plan(goal, facts)

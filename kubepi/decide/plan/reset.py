@@ -1,0 +1,35 @@
+"""`reset`: the Pi as it was before kubepi; the opposite steps, in the order of leaving."""
+
+from kubepi.decide.facts import Facts
+from kubepi.decide.goal import Goal
+from kubepi.decide.hosts import HOSTS, LABEL
+from kubepi.machine.step import Step
+from kubepi.steps.apt import PackagesPurged
+from kubepi.steps.containerd import CONFIG
+from kubepi.steps.files import BlockAbsent, FileRestored
+from kubepi.steps.install import KubepiGone
+from kubepi.steps.kept import KeptRestored
+from kubepi.steps.kubeadm import KubeadmReset
+from kubepi.steps.leave import Left, NetworkCleaned
+
+
+def plan(goal: Goal, facts: Facts) -> list[Step]:
+    """Leave, Kubernetes, network, packages, files, and last kubepi itself."""
+    homes = ["/root"] + ([] if goal.admin is None else [goal.admin.home])
+    return [
+        Left(),
+        KubeadmReset(),
+        NetworkCleaned(),
+        *(FileRestored(f"{home}/.kube/config") for home in homes),
+        # before its package goes: what the purge removes must not come back from a kept copy
+        FileRestored(CONFIG),
+        PackagesPurged(),
+        *boot(facts),
+        BlockAbsent(HOSTS, LABEL),
+        KeptRestored(),
+        KubepiGone(),
+    ]
+
+
+def boot(facts: Facts) -> list[Step]:
+    return []

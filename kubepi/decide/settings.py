@@ -1,0 +1,263 @@
+"""What each setting may hold, and the sentence about a value that it may not; pure.
+
+KINDS has one line for every setting of defaults.yaml. A check takes a value of the right shape
+and returns it as kubepi uses it.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from kubepi.decide.credentials import normalise_token
+from kubepi.errors import UsageError
+
+Shape = Literal["text", "number", "switch", "list", "map"]
+
+TOKEN = "cluster.token"
+CHECK_NAMES = "preflight.ignore"
+MINORS = ("1.35", "1.36", "1.37")
+LONGEST_LABEL = 63
+
+
+class Wrong(ValueError):
+    """What is wrong with a value, to be read after the setting's name, and what to do."""
+
+    def __init__(self, sentence: str, suggestion: str) -> None:
+        super().__init__(f"{sentence}; {suggestion}")
+
+
+def quoted(value: str) -> str:
+    """A value for a message: short, and on one line whatever is in it."""
+    return repr(value if len(value) <= 40 else f"{value[:39]}…")
+
+
+def close_to(word: str, known: Collection[str]) -> str | None:
+    """The known word that was probably meant: like it, or the only one with its first part."""
+    from difflib import get_close_matches
+
+    lower = {name.lower(): name for name in known}
+    matches = get_close_matches(word.lower(), lower, 1, 0.7)
+    if not matches:
+        first, dash, _ = word.lower().partition("_")
+        matches = [name for name in lower if name.startswith(f"{first}_")] if dash else []
+    return lower[matches[0]] if len(matches) == 1 else None
+
+
+# --- checks -------------------------------------------------------------------------------
+
+
+def _label(value: str) -> str:
+    # the API server takes a name of a node or Service by RFC 1123 only
+    if len(value) <= LONGEST_LABEL and re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", value):
+        return value
+    better = re.sub(r"[^a-z0-9]+", "-", value.lower())[:LONGEST_LABEL].strip("-")
+    raise Wrong(
+        f"{quoted(value)} is not a name of lower-case letters, digits and inner dashes "
+        f"({LONGEST_LABEL} at most)",
+        f"did you mean {better}?" if better else "write it like pi-kitchen",
+    )
+
+
+def _token(value: str) -> str:
+    try:
+        return normalise_token(value)
+    except UsageError as error:
+        raise Wrong(error.sentence, error.hint) from None
+
+
+def _address(value: str) -> str:
+    try:
+        address = IPv4Address(value)
+    except ValueError:
+        raise Wrong(
+            f"{quoted(value)} is not an IPv4 address", "write it like 192.168.1.20"
+        ) from None
+    if not _usable(address):
+        raise Wrong(f"{value} cannot be the address of a node", "write it like 192.168.1.20")
+    return str(address)
+
+
+def _usable(address: IPv4Address) -> bool:
+    return not (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_reserved
+        or address in IPv4Network("0.0.0.0/8")
+    )
+
+
+def _subnet(widest: int, narrowest: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        written = re.fullmatch(r"[0-9.]+/[0-9]{1,2}", value)
+        try:
+            network = IPv4Network(value if written else "", strict=False)
+        except ValueError:
+            raise Wrong(
+                f"{quoted(value)} is not an IPv4 subnet", "write it like 10.244.0.0/16"
+            ) from None
+        if str(network.network_address) != value.partition("/")[0]:
+            raise Wrong(f"{value} is an address in a subnet", f"did you mean {network}?")
+        if not widest <= network.prefixlen <= narrowest:
+            raise Wrong(
+                f"{value} is too {'large' if network.prefixlen < widest else 'small'}",
+                f"choose a subnet from /{widest} to /{narrowest}",
+            )
+        if not _usable(network.network_address):
+            raise Wrong(f"{value} cannot be used on a network", "choose one such as 10.244.0.0/16")
+        return str(network)
+
+    return check
+
+
+def _version(value: str) -> str:
+    if value == "newest":
+        return value
+    found = re.fullmatch(r"v?(1\.[0-9]{1,3})(\.(?:0|[1-9][0-9]{0,3}))?", value)
+    if found is None:
+        raise Wrong(f"{quoted(value)} is not a version", "write v1.36.3, 1.36 or newest")
+    minor, patch = found.groups()
+    if minor not in MINORS:
+        raise Wrong(
+            f"this kubepi does not make clusters of Kubernetes {minor}",
+            f"choose {MINORS[0]} to {MINORS[-1]}, or newest",
+        )
+    return f"v{minor}{patch}" if patch else minor
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value in words:
+            return value
+        close = close_to(value, words)
+        raise Wrong(
+            f"{quoted(value)} is none of {', '.join(words)}",
+            f"did you mean {close}?" if close else f"take {words[0]} if in doubt",
+        )
+
+    return check
+
+
+def _folder(value: str) -> str:
+    if not value.startswith("/"):
+        raise Wrong(
+            f"{quoted(value)} is not an absolute path", "begin with /, like /media/usb/kubepi-kit"
+        )
+    return str(PurePosixPath(value))
+
+
+def _repository(value: str) -> str:
+    if "@" in value:
+        # never shown: it would go into the goal, into apt's list and into the log
+        raise Wrong(
+            "holds a user or a password", "put those into a file below /etc/apt/auth.conf.d"
+        )
+    fixed = value.replace("{minor}", "")
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~:/+-]*)?", fixed):
+        raise Wrong(
+            f"{quoted(value)} is not the address of a package repository",
+            "write it like https://pkgs.k8s.io/core:/stable:/{minor}/deb/",
+        )
+    return value.rstrip("/") + "/"
+
+
+def _country(value: str) -> str:
+    if value.upper() == "UK":
+        raise Wrong("UK is not a country of the Wi-Fi regulations", "did you mean GB?")
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise Wrong(f"{quoted(value)} is not a country of two letters", "write it like DE")
+    return value.upper()
+
+
+def _megabytes(value: int) -> int:
+    # below 16 MB the firmware does not start; 512 MB is the most that it supports
+    if value != 0 and not 16 <= value <= 512:
+        raise Wrong(f"{value} MB is out of range", "choose 16 to 512, or 0 to leave it alone")
+    return value
+
+
+def _switch(value: bool) -> bool:
+    return value
+
+
+def _map(value: dict[str, Any]) -> dict[str, Any]:
+    return value
+
+
+def _check_name(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        return value
+    raise Wrong(f"{quoted(value)} is not the name of a check", "write it like NumCPU")
+
+
+def _each(check: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
+    return lambda items: [check(item) for item in items]
+
+
+# --- the table ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting may hold; `optional`: also the empty text, which means kubepi chooses."""
+
+    shape: Shape
+    check: Callable[[Any], Any]
+    example: str
+    optional: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "cluster.name": Kind("text", _label, "home"),
+    "cluster.token": Kind("text", _token, "what `kubepi token show` prints", optional=True),
+    "cluster.seeds": Kind("list", _each(_address), "[192.168.1.20, 192.168.1.21]"),
+    "node.name": Kind("text", _label, "pi-kitchen", optional=True),
+    "node.address": Kind("text", _address, "192.168.1.20", optional=True),
+    "node.schedulable": Kind("switch", _switch, "true"),
+    "kubernetes.version": Kind("text", _version, "v1.36.3"),
+    # kube-controller-manager gives a /24 to each node, of at most 65536 nodes
+    "kubernetes.pod_subnet": Kind("text", _subnet(8, 24), "10.244.0.0/16"),
+    # the API server takes 20 bits at most, kubeadm wants ten addresses at least
+    "kubernetes.service_subnet": Kind("text", _subnet(12, 28), "10.96.0.0/12"),
+    "kubernetes.flannel_backend": Kind("text", _choice("auto", "vxlan", "host-gw"), "auto"),
+    "kubernetes.proxy_mode": Kind("text", _choice("iptables", "nftables"), "iptables"),
+    "kubernetes.kubelet": Kind("map", _map, "{maxPods: 50}"),
+    "kubernetes.kube_proxy": Kind("map", _map, "{bindAddress: 0.0.0.0}"),
+    "kubernetes.ignore_preflight": Kind("list", _each(_check_name), "[NumCPU]"),
+    "downloads.kit": Kind("text", _folder, "/media/usb/kubepi-kit", optional=True),
+    "downloads.kubernetes_repository": Kind(
+        "text", _repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
+    ),
+    CHECK_NAMES: Kind("list", _each(_check_name), "[memory]"),
+    "boot.gpu_mem": Kind("number", _megabytes, "16"),
+    "wifi.country": Kind("text", _country, "DE", optional=True),
+    "wifi.power_save": Kind("switch", _switch, "false"),
+}
+
+
+def checked(name: str, value: Any, check_names: Collection[str]) -> Any:
+    """A value of the right shape as kubepi uses it.
+
+    Raises:
+        Wrong: the setting cannot have it.
+    """
+    kind = KINDS[name]
+    if kind.shape == "text":
+        if not value:
+            if kind.optional:
+                return None if name == TOKEN else ""
+            raise Wrong("is empty", f"write it like {kind.example}, or leave the line out")
+        if not value.isprintable():
+            raise Wrong("has a character that cannot be printed", "type it anew")
+    result = kind.check(value)
+    for item in result if name == CHECK_NAMES else ():
+        if item not in check_names:
+            close = close_to(item, check_names)
+            known = f"known are {', '.join(sorted(check_names)) or 'none'}"
+            raise Wrong(
+                f"{quoted(item)} is not one of kubepi's checks",
+                f"did you mean {close}?" if close else known,
+            )
+    return result

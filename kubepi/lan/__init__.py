@@ -1,0 +1,1 @@
+"""The other Pis on the LAN: hearing them and being heard."""

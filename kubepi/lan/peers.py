@@ -1,0 +1,59 @@
+"""What the agent heard, read by the other commands from /run/kubepi/peers.json."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kubepi.decide.adverts import Advert
+from kubepi.decide.peerbook import Book, Peer, find_master
+from kubepi.errors import NotYet, StepFailed
+from kubepi.machine import state
+from kubepi.machine.host import Host
+
+PEERS = f"{state.RUN}/peers.json"
+
+
+def to_json(book: Book) -> dict[str, Any]:
+    return {name: asdict(peer) for name, peer in book.items()}
+
+
+def from_json(data: Mapping[str, Any]) -> Book:
+    return {
+        name: Peer(Advert(**entry["advert"]), entry["trusted"], entry["heard"], entry["why"])
+        for name, entry in data.items()
+    }
+
+
+def read_peers(host: Host) -> Book:
+    """The agent's peers; none where no agent runs."""
+    data = state.read_json(host, PEERS)
+    return {} if data is None else from_json(data)
+
+
+def the_master(host: Host) -> Advert:
+    """The advert of the one master this node belongs to or is to join.
+
+    Raises:
+        NotYet: the agent has not heard it.
+    """
+    found = find_master(read_peers(host).values(), host.monotonic())
+    if found.master is None:
+        raise NotYet(f"a master ({found.sentence})")
+    return found.master.advert
+
+
+def wait_for_master(host: Host, patience: float) -> Advert:
+    """Bounded; the agent is what listens.
+
+    Raises:
+        StepFailed: with what was heard instead.
+    """
+
+    def heard() -> str | None:
+        found = find_master(read_peers(host).values(), host.monotonic())
+        if found.final:
+            raise StepFailed(found.sentence, found.hint)
+        return None if found.master is not None else found.sentence
+
+    host.wait_until("the master", heard, patience)
+    return the_master(host)

@@ -1,0 +1,64 @@
+"""Looking for the master before anything is changed: listen, and ask the named addresses.
+
+Changes nothing and says nothing to anybody. Tests: tests/lab/test_join.py.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from kubepi.decide.adverts import Advert
+from kubepi.decide.peerbook import Book, Rendezvous, find_master, hear
+from kubepi.errors import KubepiError
+from kubepi.lan.direct import ask_once
+from kubepi.machine.facts import look
+from kubepi.machine.host import Host
+
+TWO_MASTERS_SECONDS = 2.0
+
+
+def listen_for(
+    host: Host, key: bytes | None, seeds: Sequence[str], patience: float, until_master: bool
+) -> Book:
+    """All adverts heard in `patience` seconds; less, where one ready master is enough."""
+    from kubepi.lan.discovery import listen
+
+    book: Book = {}
+    since: list[float] = []
+
+    def heard(record: bytes) -> None:
+        nonlocal book
+        book = hear(book, record, key, "", host.monotonic())
+
+    def enough() -> bool:
+        found = find_master(book.values(), host.monotonic())
+        if not until_master or (found.master is None and not found.final):
+            since.clear()
+            return False
+        # a second master, if there is one, answers the same question
+        since.append(host.monotonic())
+        return since[-1] - since[0] > TWO_MASTERS_SECONDS or found.final
+
+    for seed in seeds:
+        record = ask_once(seed)
+        if record is not None:
+            heard(record)
+    if seeds and find_master(book.values(), host.monotonic()).master is not None:
+        return book
+    network = look(host).network
+    asyncio.run(listen("" if network is None else network.address, heard, enough, patience))
+    return book
+
+
+def meet(host: Host, key: bytes, seeds: Sequence[str], patience: float) -> Advert:
+    """The advert of the one master that has our token and is ready.
+
+    Raises:
+        KubepiError: none, two, a wrong token, another cluster: each with what was seen.
+    """
+    book = listen_for(host, key, seeds, patience, until_master=True)
+    found: Rendezvous = find_master(book.values(), host.monotonic())
+    if found.master is None:
+        asked = f"; asked directly, without an answer: {', '.join(seeds)}" if seeds else ""
+        silent = asked if not book else ""
+        raise KubepiError(found.sentence + silent, found.hint)
+    return found.master.advert

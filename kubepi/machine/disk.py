@@ -1,0 +1,56 @@
+"""The single effects on files: each method is one thing that a power cut can fall behind.
+
+Tests put a disk in its place that counts effects, dies at one and forgets what was not synced
+(tests/fakes.py).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+
+class Disk:
+    """Effects on real files; paths are real paths, already below the root."""
+
+    def create(self, path: Path, data: bytes, mode: int) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(data)
+
+    def fsync(self, path: Path) -> None:
+        """Make a file's content, or a folder's names, survive a power cut."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def rename(self, old: Path, new: Path) -> None:
+        old.rename(new)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink()
+
+    def mkdir(self, path: Path, mode: int) -> None:
+        path.mkdir(mode)
+        path.chmod(mode)
+
+    def rmtree(self, path: Path) -> None:
+        shutil.rmtree(path)
+
+    def rmdir(self, path: Path) -> None:
+        path.rmdir()
+
+    def symlink(self, path: Path, target: str) -> None:
+        path.symlink_to(target)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        path.chmod(mode)
+
+    def chown(self, path: Path, uid: int, gid: int) -> None:
+        os.chown(path, uid, gid)
+
+    def sync(self) -> None:
+        """Everything written so far survives a power cut."""
+        os.sync()

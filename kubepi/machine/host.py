@@ -1,0 +1,288 @@
+"""Host: the machine kubepi runs on, with two doors: looking and changing.
+
+Everything that reads or changes the Pi takes a Host. Paths are absolute strings as on the Pi;
+the host puts its root before them. Tests: tests/unit/test_host.py, the fake in tests/fakes.py.
+"""
+
+import os
+import shlex
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubepi.errors import CommandFailed, ReadOnly, StepFailed
+from kubepi.log import LOG_FILE, Log
+from kubepi.machine.disk import Disk
+
+PROBE_SECONDS = 30.0
+RUN_SECONDS = 900.0
+LOOKING_LINES = 2  # of what a looking program says, in the log
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a program answered. `code` 127: it is not there; 124: it took too long."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+class Host:
+    """The real machine, or what is below `root` of it."""
+
+    def __init__(self, root: Path = Path("/"), log: Log | None = None) -> None:
+        self.root = root
+        self.disk = Disk()
+        self.log = log or Log(None)
+        self.on_wait: Callable[[str], None] = lambda what: None
+        self.say: Callable[[str], None] = lambda what: None
+        self.seconds_in_programs = 0.0
+
+    # --- the looking door -----------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.path(name))
+
+    def is_dir(self, name: str) -> bool:
+        return self.path(name).is_dir()
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Content, or None where there is no such file."""
+        try:
+            return self.path(name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def read(self, name: str) -> str | None:
+        content = self.read_bytes(name)
+        return None if content is None else content.decode(errors="replace")
+
+    def link_target(self, name: str) -> str | None:
+        path = self.path(name)
+        return os.readlink(path) if path.is_symlink() else None
+
+    def mode(self, name: str) -> int | None:
+        try:
+            return stat.S_IMODE(self.path(name).lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def listdir(self, name: str) -> list[str]:
+        """Sorted names in a folder; nothing where there is no folder."""
+        try:
+            return sorted(entry.name for entry in self.path(name).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def probe(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
+    ) -> Result:
+        """Run a program that only looks; a failure is an answer like any other."""
+        return self._execute(argv, stdin, timeout, LOOKING_LINES)
+
+    def now(self) -> float:
+        """Seconds since 1970, by the Pi's clock, which may be wrong."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def uid(self) -> int:
+        return os.getuid()
+
+    # --- the changing door ----------------------------------------------------------------
+
+    def run(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = RUN_SECONDS
+    ) -> Result:
+        """Run a program that changes the Pi.
+
+        Raises:
+            CommandFailed: it failed; the message shows it as one could paste it.
+        """
+        result = self._execute(argv, stdin, timeout)
+        if result.ok:
+            return result
+        output = self.log.redact(f"{result.stdout}\n{result.stderr}".strip())
+        tail = "\n".join(f"  {line}" for line in output.splitlines()[-10:])
+        reason = {127: "is not installed", 124: f"did not end within {timeout:.0f} s"}.get(
+            result.code, f"failed with code {result.code}"
+        )
+        raise CommandFailed(
+            f"{argv[0]} {reason}:\n  # {self.log.redact(shlex.join(argv))}\n{tail}".rstrip(),
+            f"everything that was run is in {LOG_FILE}",
+            output,
+        )
+
+    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Put a whole file in place at once; after a power cut it is the old or the new one."""
+        data = content.encode() if isinstance(content, str) else content
+        target = self.path(name)
+        if target.is_symlink():
+            target = target.resolve()
+        self.mkdir(str(Path(name).parent))
+        temporary = target.with_name(f".{target.name}.kubepi-new")
+        try:
+            self.disk.create(temporary, data, mode)
+            self.disk.fsync(temporary)
+            self.disk.rename(temporary, target)
+            self.disk.fsync(target.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StepFailed(
+                f"cannot write {name}: {error.strerror}",
+                "make room (df -h) or check the disk (dmesg), then run the same command again",
+            ) from error
+
+    def mkdir(self, name: str, mode: int = 0o755) -> None:
+        path = self.path(name)
+        missing = [path, *path.parents]
+        for folder in reversed([folder for folder in missing if not folder.exists()]):
+            self.disk.mkdir(folder, mode)
+            self.disk.fsync(folder.parent)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or link; nothing to do where there is none."""
+        path = self.path(name)
+        if os.path.lexists(path):
+            self.disk.unlink(path)
+            self.disk.fsync(path.parent)
+
+    def remove_tree(self, name: str) -> None:
+        path = self.path(name)
+        if path.is_dir() and not path.is_symlink():
+            self.disk.rmtree(path)
+            self.disk.fsync(path.parent)
+
+    def empty(self, name: str) -> None:
+        """Remove all that is in a folder, but not the folder: it may be a mount point."""
+        for entry in self.listdir(name):
+            self.remove_tree(f"{name}/{entry}")
+            self.remove(f"{name}/{entry}")
+
+    def remove_empty(self, name: str) -> None:
+        path = self.path(name)
+        if path.is_dir() and not path.is_mount() and not any(path.iterdir()):
+            self.disk.rmdir(path)
+            self.disk.fsync(path.parent)
+
+    def symlink(self, name: str, target: str) -> None:
+        self.remove(name)
+        self.mkdir(str(Path(name).parent))
+        self.disk.symlink(self.path(name), target)
+        self.disk.fsync(self.path(name).parent)
+
+    def chmod(self, name: str, mode: int) -> None:
+        self.disk.chmod(self.path(name), mode)
+
+    def chown(self, name: str, uid: int, gid: int) -> None:
+        self.disk.chown(self.path(name), uid, gid)
+
+    def sync(self) -> None:
+        self.disk.sync()
+
+    def random(self, label: str, length: int) -> bytes:
+        """`length` random bytes; the label says what for, so that a test can repeat them."""
+        return os.urandom(length)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def wait_until(
+        self, what: str, done: Callable[[], str | None], timeout: float, interval: float = 1.0
+    ) -> None:
+        """Ask `done` until it answers None; its other answers say what is still in the way.
+
+        Raises:
+            StepFailed: `timeout` seconds went by; the sentence holds the last answer.
+        """
+        start = self.monotonic()
+        while True:
+            seen = done()
+            if seen is None:
+                return
+            waited = self.monotonic() - start
+            if waited > timeout:
+                raise StepFailed(
+                    f"waited {waited:.0f} s for {what}; last seen: {seen}",
+                    f"kubepi doctor looks for the cause; the log is {LOG_FILE}",
+                )
+            self.on_wait(f"waiting for {what}: {seen}")
+            self.sleep(interval)
+
+    # --- programs -------------------------------------------------------------------------
+
+    def _environment(self) -> Mapping[str, str]:
+        inside = self.root == Path("/")
+        return {
+            "PATH": SYSTEM_PATH if inside else os.environ.get("PATH", SYSTEM_PATH),
+            "LC_ALL": "C.UTF-8",
+            "HOME": "/root",
+            "DEBIAN_FRONTEND": "noninteractive",
+            **{name: os.environ[name] for name in PROXIES if name in os.environ},
+        }
+
+    def _execute(
+        self, argv: Sequence[str], stdin: str | None, timeout: float, most_lines: int = 200
+    ) -> Result:
+        start = time.monotonic()
+        try:
+            done = subprocess.run(
+                argv,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+                env=self._environment(),
+            )
+            result = Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+        except FileNotFoundError:
+            result = Result(tuple(argv), 127, "", f"{argv[0]}: not found")
+        except PermissionError as error:
+            result = Result(tuple(argv), 126, "", str(error))
+        except subprocess.TimeoutExpired:
+            result = Result(tuple(argv), 124, "", f"{argv[0]}: no end after {timeout:.0f} s")
+        seconds = time.monotonic() - start
+        self.seconds_in_programs += seconds
+        said = f"{result.stdout}{result.stderr}"
+        self.log.command(argv, result.code, said, seconds, most_lines)
+        return result
+
+
+class ReadOnlyDisk(Disk):
+    """Every effect is a bug."""
+
+    def __getattribute__(self, name: str) -> object:
+        if not name.startswith("_"):
+            raise ReadOnly(f"a read-only host was asked to {name}")
+        return super().__getattribute__(name)
+
+
+class ReadOnlyHost(Host):
+    """For status, doctor and --dry-run: the changing door is shut."""
+
+    def __init__(self, root: Path = Path("/"), log: Log | None = None) -> None:
+        super().__init__(root, log)
+        self.disk = ReadOnlyDisk()
+
+    def run(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = RUN_SECONDS
+    ) -> Result:
+        raise ReadOnly(f"a read-only host was asked to run {shlex.join(argv)}")

@@ -1,0 +1,51 @@
+"""The offline kit on this machine: its contents read, its files checked before they are used."""
+
+import hashlib
+
+from kubepi.decide import kit
+from kubepi.errors import StepFailed
+from kubepi.machine.host import Host
+
+
+def open_kit(host: Host, folder: str) -> kit.Kit:
+    """Contents of the kit in `folder`.
+
+    Raises:
+        KubepiError: there is no kit, or it is not readable.
+    """
+    import yaml
+
+    name = f"{folder}/bundle.yaml"
+    text = host.read(name)
+    if text is None:
+        raise StepFailed(
+            f"there is no kit in {folder}: {name} is missing",
+            "name a kit's folder with --kit, or leave it out to use the internet",
+        )
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StepFailed(f"{name} is not YAML: {error}", kit.HINT) from error
+    return kit.parse(data, name)
+
+
+def verified(host: Host, folder: str, file: kit.KitFile) -> str:
+    """Path of a file of the kit whose content is what bundle.yaml says.
+
+    Raises:
+        StepFailed: it is missing or damaged; nothing was done with it.
+    """
+    name = f"{folder}/{file.path}"
+    try:
+        with host.path(name).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise StepFailed(
+            f"cannot read {name}: {error.strerror}", "copy the kit again; it is incomplete"
+        ) from error
+    if found != file.sha256:
+        raise StepFailed(
+            f"{name} is damaged: its sha256 is {found[:12]}…, the kit says {file.sha256[:12]}…",
+            "copy the kit again; nothing was taken from the damaged file",
+        )
+    return str(host.path(name))

@@ -1,0 +1,199 @@
+"""What kubepi remembers on this Pi: goal, markers, secrets, kept copies; all root-only.
+
+Below /var/lib/kubepi, which survives reboots, and /run/kubepi, which does not. Markers hold
+intent; whether work is done is always seen on the machine itself.
+"""
+
+import base64
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kubepi.decide.goal import Goal, Secret
+from kubepi.errors import LockHeld, StepFailed
+from kubepi.machine.host import Host
+
+STATE = "/var/lib/kubepi"
+RUN = "/run/kubepi"
+GOAL = f"{STATE}/goal.json"
+PENDING = f"{STATE}/pending"
+KEPT = f"{STATE}/kept"
+ADDED_PACKAGES = f"{STATE}/packages-added"
+PINNED_VERSION = f"{STATE}/kubernetes-version"
+WAS_MASTER = f"{STATE}/was-master"
+REBOOT = f"{RUN}/reboot"
+REBOOTED_FOR = f"{STATE}/rebooted-for"
+
+
+def read_json(host: Host, name: str) -> Any:
+    """Parsed content; None where there is no file or a power cut emptied it."""
+    text = host.read(name)
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
+
+
+def write_json(host: Host, name: str, data: Any, mode: int = 0o600) -> None:
+    host.write(name, json.dumps(data, indent=1, sort_keys=True) + "\n", mode)
+
+
+def load_goal(host: Host) -> Goal | None:
+    data = read_json(host, GOAL)
+    return None if data is None else Goal.from_json(data)
+
+
+def save_goal(host: Host, goal: Goal) -> None:
+    """Before the first change: from here on a second run knows what to finish."""
+    host.mkdir(STATE, 0o700)
+    if not host.exists(PENDING):
+        host.write(PENDING, "", 0o600)
+    if load_goal(host) != goal:
+        write_json(host, GOAL, goal.to_json())
+
+
+def goal_reached(host: Host) -> bool:
+    return host.exists(GOAL) and not host.exists(PENDING)
+
+
+def mark_reached(host: Host) -> None:
+    host.remove(PENDING)
+
+
+# --- secrets ------------------------------------------------------------------------------
+
+
+def secret_file(secret: Secret) -> str:
+    return f"{STATE}/secrets/{secret.name}"
+
+
+def read_secret(host: Host, secret: Secret) -> str | None:
+    """The value, which from now on cannot get into the log either."""
+    value = host.read(secret_file(secret))
+    if value:
+        host.log.hide(value.strip())
+    return value.strip() if value else None
+
+
+def need_secret(host: Host, secret: Secret) -> str:
+    value = read_secret(host, secret)
+    if value is None:
+        raise StepFailed(
+            f"this node has no {secret.name}",
+            "run init or join again, with --token-file FILE where this node is to join",
+        )
+    return value
+
+
+def save_secret(host: Host, secret: Secret, value: str) -> None:
+    host.log.hide(value)
+    if read_secret(host, secret) != value:
+        host.mkdir(STATE, 0o700)
+        host.mkdir(f"{STATE}/secrets", 0o700)
+        host.write(secret_file(secret), value + "\n", 0o600)
+
+
+# --- attempts: a marker before something that is not idempotent, removed after it ----------
+
+
+def attempt_file(what: str) -> str:
+    return f"{STATE}/attempt-{what}"
+
+
+def attempted(host: Host, what: str) -> bool:
+    return host.exists(attempt_file(what))
+
+
+def begin_attempt(host: Host, what: str) -> None:
+    host.write(attempt_file(what), "", 0o600)
+
+
+def end_attempt(host: Host, what: str) -> None:
+    """The marker goes only after all that was done is on the disk."""
+    host.sync()
+    host.remove(attempt_file(what))
+
+
+# --- kept copies: how a foreign file was before kubepi first touched it --------------------
+
+
+def kept_file(name: str) -> str:
+    return f"{KEPT}/{quote(name, safe='')}"
+
+
+def keep_oldest(host: Host, name: str) -> None:
+    """Remember content, mode and missing folders of `name`, once, before the first change."""
+    if host.exists(kept_file(name)):
+        return
+    content = host.read_bytes(name)
+    made = [str(folder) for folder in Path(name).parents if not host.is_dir(str(folder))]
+    host.mkdir(STATE, 0o700)
+    host.mkdir(KEPT, 0o700)
+    write_json(
+        host,
+        kept_file(name),
+        {
+            "content": None if content is None else base64.b64encode(content).decode(),
+            "mode": host.mode(name),
+            "made": made,
+        },
+    )
+
+
+def kept_copy(host: Host, name: str) -> dict[str, Any] | None:
+    copy: dict[str, Any] | None = read_json(host, kept_file(name))
+    return copy
+
+
+# --- what only holds until the next boot ---------------------------------------------------
+
+
+def want_reboot(host: Host, reason: str) -> None:
+    """A step says that it takes effect after a reboot; the step Rebooted finds the line."""
+    lines = (host.read(REBOOT) or "").splitlines()
+    if reason not in lines:
+        host.write(REBOOT, "\n".join([*lines, reason]) + "\n")
+
+
+def restart_flag(unit: str) -> str:
+    return f"{RUN}/restart/{unit}"
+
+
+def want_restart(host: Host, unit: str) -> None:
+    """Before a unit's file changes; a reboot forgets it, since it starts the unit anew."""
+    host.write(restart_flag(unit), "")
+
+
+@contextmanager
+def locked(host: Host, verb: str) -> Iterator[None]:
+    """One kubepi changes a Pi at a time.
+
+    Raises:
+        LockHeld: with the verb and process id of the other.
+    """
+    host.mkdir(RUN)
+    path = host.path(f"{RUN}/lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = path.read_text() or "another command"
+        os.close(descriptor)
+        raise LockHeld(
+            f"kubepi {holder} is changing this Pi at the moment",
+            "wait until it has ended; kubepi status shows how far it is",
+        ) from error
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{verb} (process {os.getpid()})".encode())
+        yield
+    finally:
+        os.ftruncate(descriptor, 0)
+        os.close(descriptor)

@@ -1,0 +1,115 @@
+"""The one path of every command that changes this Pi: lock, facts, preflight, goal, plan, run.
+
+A dry run takes the same path with a read-only host. Tests: tests/laws, tests/artefact.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubepi import BUILT
+from kubepi.decide import preflight
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.plan import make_plan
+from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
+from kubepi.log import LOG_FILE
+from kubepi.machine import state
+from kubepi.machine.facts import look
+from kubepi.machine.host import Host, ReadOnlyHost
+from kubepi.machine.runner import Counts, preview, run_plan
+from kubepi.resources import own_file
+from kubepi.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Options:
+    """How, not what: from the command line of the commands that change something."""
+
+    dry_run: bool = False
+    reboot: bool = False
+    ignore: Sequence[str] = ()
+    token: str | None = None
+    quiet_ok: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run ended that did not fail."""
+
+    counts: Counts
+    was_reached: bool
+
+
+def reconcile(goal: Goal, host: Host, options: Options) -> Done:
+    """Bring this Pi to `goal`.
+
+    Raises:
+        PreflightFailed: it cannot be that; LockHeld; RebootNeeded; StepFailed and others.
+    """
+    if options.dry_run:
+        return _preview(goal, ReadOnlyHost(host.root, host.log), options)
+    with state.locked(host, goal.verb):
+        was_reached = state.load_goal(host) == goal and state.goal_reached(host)
+        facts = look(host)
+        _preflight(goal, host, options)
+        if not was_reached:
+            if options.token is not None:
+                state.save_secret(host, Secret("token"), options.token)
+            state.save_goal(host, goal)
+        host.log.line(f"run {goal.verb} on {facts.host_name}")
+        counts = _run(goal, host, options)
+        if goal.verb != "reset":
+            state.mark_reached(host)
+    if goal.verb == "reset":
+        host.remove_tree(state.RUN)
+    return Done(counts, was_reached)
+
+
+def _preflight(goal: Goal, host: Host, options: Options) -> None:
+    if goal.verb == "reset":
+        return
+    waived = {*options.ignore, *goal.settings["preflight.ignore"]}
+    found = preflight.problems(look(host), goal, host.now(), BUILT)
+    for problem in found:
+        if problem.name in waived:
+            host.log.line(f"waived {problem.name}: {problem.sentence}")
+    left = [problem for problem in found if problem.name not in waived]
+    if left:
+        rows = "".join(f"\n  {p.name}: {p.sentence}\n    cure: {p.cure}" for p in left)
+        raise PreflightFailed(
+            f"this Pi cannot be a {goal.role}:{rows}",
+            "--ignore NAME goes on in spite of one of them",
+        )
+
+
+def _run(goal: Goal, host: Host, options: Options) -> Counts:
+    start, programs = time.monotonic(), host.seconds_in_programs
+    progress = Terminal(quiet_ok=options.quiet_ok)
+    plan = make_plan(goal, look(host), own_file())
+    try:
+        counts = run_plan(plan, host, progress)
+    except RebootNeeded:
+        if options.reboot or not sys.stdin.isatty():
+            host.log.line("reboots now, goes on after it")
+            host.run(["systemctl", "reboot"])
+        raise
+    except KubepiError as error:
+        if not error.hint:
+            error.hint = f"the log is {LOG_FILE}; the same command goes on where this one stopped"
+        raise
+    seconds = time.monotonic() - start
+    own = seconds - (host.seconds_in_programs - programs)
+    host.log.line(f"done in {seconds:.1f} s, of which {own:.2f} s are kubepi's own or waiting")
+    progress.summary(counts, seconds)
+    return counts
+
+
+def _preview(goal: Goal, host: ReadOnlyHost, options: Options) -> Done:
+    start = time.monotonic()
+    facts = look(host)
+    _preflight(goal, host, options)
+    progress = Terminal(quiet_ok=options.quiet_ok)
+    counts = preview(make_plan(goal, facts, own_file()), host, progress)
+    progress.summary(counts, time.monotonic() - start, "would change")
+    return Done(counts, state.goal_reached(host))

@@ -1,0 +1,133 @@
+"""Objects in the Kubernetes API, and the admin's kubeconfig.
+
+May touch: the objects of one folder of manifests/, /root/.kube and one user's ~/.kube.
+Tests: tests/steps/test_manifests.py, tests/lab.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubepi.addons import differs, identity, render
+from kubepi.cluster import kubectl
+from kubepi.decide.goal import Goal
+from kubepi.errors import NotYet
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.step import Finding
+from kubepi.steps.kernel import can_load
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One folder of manifests/, applied server-side with our field manager."""
+
+    folder: str
+    goal: Goal = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"manifest {self.folder}"
+
+    def _objects(self, host: Host) -> list[dict[str, Any]]:
+        backend = self.goal.settings["kubernetes.flannel_backend"]
+        if backend == "auto":
+            # the kernels of Ubuntu 21.10 to 23.10 for the Pi lack vxlan (flannel #1502)
+            backend = "vxlan" if can_load(host, "vxlan") else "host-gw"
+        values = {
+            "pod_subnet": self.goal.settings["kubernetes.pod_subnet"],
+            "backend": backend,
+        }
+        return render(self.folder, values)
+
+    def check(self, host: Host) -> Finding | None:
+        objects = self._objects(host)
+        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+        result = kubectl.ask(
+            host, "get", "--ignore-not-found", "-o", "json", "-f", "-", stdin=json.dumps(listed)
+        )
+        if not result.ok:
+            raise NotYet("the Kubernetes API")
+        answer = json.loads(result.stdout) if result.stdout.strip() else {"items": []}
+        found = {identity(item): item for item in answer.get("items", [answer])}
+        for item in objects:
+            there = found.get(identity(item))
+            if there is None:
+                return Finding(f"{item['kind']} {item['metadata']['name']} is missing")
+            where = differs(item, there)
+            if where is not None:
+                return Finding(f"{item['kind']} {item['metadata']['name']} differs in {where}")
+        return None
+
+    def apply(self, host: Host) -> None:
+        listed = {"apiVersion": "v1", "kind": "List", "items": self._objects(host)}
+        kubectl.tell(
+            host, "apply", "--server-side", "--field-manager=kubepi", "--force-conflicts",
+            "-f", "-", stdin=json.dumps(listed),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeploymentReady:
+    """A deployment with all its replicas available."""
+
+    namespace: str
+    deployment: str
+    patience: float = 600.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.deployment} ready"
+
+    def _seen(self, host: Host) -> str | None:
+        result = kubectl.ask(
+            host, "-n", self.namespace, "get", "deployment", self.deployment, "-o", "json"
+        )
+        if not result.ok:
+            return (result.stderr.strip().splitlines() or ["no answer"])[-1][:160]
+        found = json.loads(result.stdout)
+        wanted = found["spec"].get("replicas", 1)
+        there = found.get("status", {}).get("availableReplicas", 0)
+        return None if there >= wanted else f"{there} of {wanted} replicas are available"
+
+    def check(self, host: Host) -> Finding | None:
+        seen = self._seen(host)
+        return None if seen is None else Finding(seen)
+
+    def apply(self, host: Host) -> None:
+        host.wait_until(self.deployment, lambda: self._seen(host), self.patience, 1.0)
+
+
+@dataclass(frozen=True)
+class AdminKubeconfig:
+    """The admin's credentials where kubectl looks for them: of root, and of who called sudo."""
+
+    home: str
+    uid: int = 0
+    gid: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"file {self.path}"
+
+    @property
+    def path(self) -> str:
+        return f"{self.home}/.kube/config"
+
+    def check(self, host: Host) -> Finding | None:
+        wanted = host.read(kubectl.ADMIN)
+        if wanted is None:
+            raise NotYet(kubectl.ADMIN)
+        there = host.read(self.path)
+        if there is None:
+            return Finding("is missing")
+        return None if there == wanted else Finding("is of another cluster")
+
+    def apply(self, host: Host) -> None:
+        state.keep_oldest(host, self.path)
+        new_folder = not host.is_dir(f"{self.home}/.kube")
+        host.write(self.path, host.read(kubectl.ADMIN) or "", 0o600)
+        if self.uid:
+            host.chown(self.path, self.uid, self.gid)
+            if new_folder:
+                host.chown(f"{self.home}/.kube", self.uid, self.gid)

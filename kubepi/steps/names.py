@@ -1,0 +1,54 @@
+"""The API's name in /etc/hosts before kubeadm needs it; from then on the agent keeps it.
+
+May touch: kubepi's block in /etc/hosts. Tests: tests/steps/test_names.py and tests/laws.
+"""
+
+from dataclasses import dataclass
+
+from kubepi.decide.goal import Goal
+from kubepi.decide.hosts import HOSTS, LABEL, host_lines
+from kubepi.errors import StepFailed
+from kubepi.lan.peers import read_peers, wait_for_master
+from kubepi.machine.facts import look
+from kubepi.machine.host import Host
+from kubepi.machine.step import Finding
+from kubepi.steps.files import MarkedBlock
+
+
+def own_address(host: Host, goal: Goal) -> str:
+    """The address others reach this node at: the configured one, or the default route's."""
+    if goal.settings["node.address"]:
+        return str(goal.settings["node.address"])
+    network = look(host).network
+    if network is None:
+        raise StepFailed(
+            "this Pi has no address on any network",
+            "connect a cable or set up Wi-Fi, then run the same command again",
+        )
+    return network.address
+
+
+@dataclass(frozen=True)
+class ApiNamed:
+    """`NAME.kubepi.internal` leads to the master: this node, or the one whose advert says so."""
+
+    goal: Goal
+
+    @property
+    def name(self) -> str:
+        return f"name {self.goal.api_name}"
+
+    def check(self, host: Host) -> Finding | None:
+        for line in (host.read(HOSTS) or "").splitlines():
+            words = line.partition("#")[0].split()
+            if self.goal.api_name in words[1:]:
+                return None
+        return Finding(f"is not in {HOSTS}")
+
+    def apply(self, host: Host) -> None:
+        is_master = self.goal.role == "master"
+        if not is_master:
+            wait_for_master(host, 120)
+        own = own_address(host, self.goal)
+        lines = host_lines(self.goal.api_name, own, is_master, read_peers(host))
+        MarkedBlock(HOSTS, LABEL, lines).apply(host)

@@ -1,0 +1,181 @@
+"""The laws of every plan: a second run changes nothing, and no power cut changes where it ends.
+
+The power is cut at every single effect of init, join and reset; what a real cut loses is lost;
+then the Pi boots, goes on, and must end in the same tree as an undisturbed run.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.plan import make_plan
+from kubepi.errors import KubepiError
+from kubepi.machine import state
+from kubepi.machine.facts import look
+from kubepi.machine.runner import preview, run_plan
+from tests.fakedisk import PowerCut
+from tests.fakes import FakePi, Recorder
+from tests.scene import (
+    NOT_OURS,
+    fresh_pi,
+    give_token,
+    init_goal,
+    join_goal,
+    power_on,
+    reset_goal,
+)  # fmt: skip
+
+# Numbers that only grow, and what is only read after the next cut.
+UNEQUAL = (*NOT_OURS, "/var/lib/etcd/objects.json")
+
+
+def save(pi: FakePi, goal: Goal) -> None:
+    """As reconcile() does: the secret and the goal first."""
+    if goal.verb == "join" and state.read_secret(pi, Secret("token")) is None:
+        give_token(pi)
+    if not (state.load_goal(pi) == goal and state.goal_reached(pi)):
+        state.save_goal(pi, goal)
+
+
+def run(pi: FakePi, goal: Goal, folder: Path) -> Recorder:
+    """One command, from the saved goal to the end."""
+    recorder = Recorder()
+    save(pi, goal)
+    run_plan(make_plan(goal, look(pi), str(folder / "kubepi.pyz")), pi, recorder)
+    if goal.verb != "reset":
+        state.mark_reached(pi)
+    return recorder
+
+
+def go_on(pi: FakePi, goal: Goal, folder: Path) -> None:
+    """What happens at the next boot: resume; a goal that was not saved yet is typed again."""
+    saved = state.load_goal(pi)
+    if saved is None and goal.verb == "reset":
+        finish_reset(pi)
+        return
+    if saved is not None and not state.goal_reached(pi):
+        run(pi, saved, folder)
+    if saved is None or saved.verb != goal.verb:
+        run(pi, goal, folder)
+
+
+def finish_reset(pi: FakePi) -> None:
+    """The unit that a reset leaves for the case of a cut in its very end."""
+    for name in (
+        "/var/lib/kubepi", "/usr/local/lib/kubepi", "/usr/local/bin/kubepi",
+        "/etc/systemd/system/multi-user.target.wants/kubepi-resume.service",
+        "/etc/systemd/system/kubepi-resume.service",
+    ):  # fmt: skip
+        pi.remove_tree(name) if pi.is_dir(name) else pi.remove(name)
+
+
+GOALS: dict[str, Callable[[], Goal]] = {"init": init_goal, "join": join_goal}
+
+
+@pytest.mark.parametrize("verb", GOALS)
+def test_a_second_run_changes_nothing(verb: str, tmp_path: Path) -> None:
+    pi, goal = fresh_pi(tmp_path), GOALS[verb]()
+    first = run(pi, goal, tmp_path)
+    assert first.changed()
+    before, effects = pi.tree(), pi.fake_disk.effects
+    assert run(pi, goal, tmp_path).changed() == []
+    assert pi.tree() == before
+    assert pi.fake_disk.effects == effects
+
+
+@pytest.mark.parametrize("verb", GOALS)
+def test_a_dry_run_never_asks_to_change(verb: str, tmp_path: Path) -> None:
+    pi, goal = fresh_pi(tmp_path), GOALS[verb]()
+    before = pi.tree()
+    plan = make_plan(goal, look(pi), str(tmp_path / "kubepi.pyz"))
+    counts = preview(plan, pi.read_only(), Recorder())
+    assert counts.changed > 10
+    assert pi.tree() == before
+    assert pi.ran == []
+
+
+@pytest.mark.parametrize("verb", GOALS)
+def test_reset_gives_the_first_tree_back(verb: str, tmp_path: Path) -> None:
+    pi, goal = fresh_pi(tmp_path), GOALS[verb]()
+    before = pi.tree(ignoring=NOT_OURS)
+    run(pi, goal, tmp_path)
+    assert pi.tree(ignoring=NOT_OURS) != before
+    run(pi, reset_goal(goal), tmp_path)
+    after = pi.tree(ignoring=NOT_OURS)
+    assert after == before
+    assert not pi.listdir("/sys/class/net")
+    assert pi.read("/proc/rules") == "*nat\n-A MINE -j ACCEPT\nCOMMIT\n"
+
+
+def count_effects(folder: Path, goal: Goal, after: Goal | None) -> tuple[int, dict[str, object]]:
+    pi = prepared(folder, after)
+    pi.fake_disk.effects = 0
+    run(pi, goal, folder)
+    return pi.fake_disk.effects, dict(pi.tree(ignoring=UNEQUAL))
+
+
+def prepared(folder: Path, after: Goal | None) -> FakePi:
+    pi = fresh_pi(folder)
+    if after is not None:
+        run(pi, after, folder)
+    return pi
+
+
+CUTS = {
+    "init": (init_goal(), None),
+    "join": (join_goal(), None),
+    "reset of a master": (reset_goal(init_goal()), init_goal()),
+    "reset of a worker": (reset_goal(join_goal()), join_goal()),
+}
+
+
+@pytest.mark.parametrize("what", CUTS)
+def test_a_power_cut_at_some_effects(what: str, tmp_path: Path) -> None:
+    """Every eleventh here; each of them in `tests/run --long cuts`."""
+    cut_at(what, tmp_path, step=11)
+
+
+@pytest.mark.long("cuts")
+@pytest.mark.parametrize("what", CUTS)
+def test_a_power_cut_at_every_effect(what: str, tmp_path: Path) -> None:
+    cut_at(what, tmp_path, step=1)
+
+
+def cut_at(what: str, tmp_path: Path, step: int) -> None:
+    goal, after = CUTS[what]
+    total, wanted = count_effects(tmp_path / "undisturbed", goal, after)
+    assert total > 50
+    for effect in range(1, total + 1, step):
+        folder = tmp_path / str(effect)
+        pi = prepared(folder, after)
+        pi.die_at(effect)
+        with pytest.raises(PowerCut):
+            run(pi, goal, folder)
+        where = pi.fake_disk.trail[-1].replace(str(pi.root), "")
+        power_on(pi)
+        try:
+            go_on(pi, goal, folder)
+        except KubepiError as error:
+            raise AssertionError(f"cut {effect} ({where}): {error.sentence}") from error
+        assert pi.tree(ignoring=UNEQUAL) == wanted, f"cut {effect}: {where}"
+        shutil.rmtree(folder)
+
+
+def test_a_cut_in_the_cut_is_no_different(tmp_path: Path) -> None:
+    """Power that comes and goes: every seventh effect of the resume is cut again."""
+    goal = init_goal()
+    total, wanted = count_effects(tmp_path / "undisturbed", goal, None)
+    pi = prepared(tmp_path / "again", None)
+    for round_ in range(200):
+        pi.die_at(7 * (round_ + 1))
+        try:
+            go_on(pi, goal, tmp_path / "again")
+            break
+        except PowerCut:
+            power_on(pi)
+    pi.fake_disk.die_at = None
+    assert pi.tree(ignoring=UNEQUAL) == wanted
+    assert total > 0

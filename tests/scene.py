@@ -1,0 +1,141 @@
+"""A FakePi as it comes from the image, with a kit beside it, and goals for it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import yaml
+
+from kubepi.decide.adverts import Advert
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.peerbook import Peer
+from kubepi.lan.peers import PEERS, to_json
+from kubepi.machine import state
+from tests.fakes import FakePi
+from tests.kubernetes_programs import install_kubernetes
+from tests.programs import boot, install_programs
+
+VERSION = "v1.36.3"
+KIT = "/srv/kit"
+ARCHIVE = b"the bytes of kubepi.pyz"
+TOKEN = "canary-canary-canary-canary-canary"
+MASTER_ID = "00000000000000aa"
+REPOSITORY = Path(__file__).parent.parent
+
+FILES = {
+    "/etc/hostname": "pi7\n",
+    "/etc/hosts": "127.0.0.1\tlocalhost\n",
+    "/etc/os-release": 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n',
+    "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+    "/etc/systemd/system/multi-user.target.wants/.keep": "",
+    "/usr/bin/python3": "",
+    "/usr/local/bin/.keep": "",
+    "/usr/local/lib/.keep": "",
+    "/usr/lib/systemd/system/.keep": "",
+    "/var/cache/.keep": "",
+    "/root/.profile": "",
+    "/proc/filesystems": "nodev\toverlay\n",
+    "/proc/modules": "",
+    "/proc/sys/net/ipv4/ip_forward": "0\n",
+    "/proc/sys/net/bridge/bridge-nf-call-iptables": "0\n",
+    "/proc/sys/net/bridge/bridge-nf-call-ip6tables": "0\n",
+    "/proc/sys/kernel/osrelease": "6.12.0\n",
+    "/proc/rules": "*nat\n-A MINE -j ACCEPT\nCOMMIT\n",
+    "/proc/self/status": "CapEff:\t000001ffffffffff\n",
+    "/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
+    "/sys/class/net/.keep": "",
+    "/var/lib/dpkg/status": "iptables 1.0-1\n",
+    "/var/lib/dpkg/arch": "amd64\n",
+    "/usr/sbin/iptables": "iptables",
+}
+# What is no file of ours to give back: kept on purpose, or the kernel's.
+NOT_OURS = ("/proc", "/sys", "/var/log", KIT, "/tmp", "/var/lib/dpkg/holds")
+KIT_IMAGES = {
+    "images/kubernetes-v1.36.3.tar": ["registry.k8s.io/kube-apiserver:v1.36.3"],
+    "images/pause.tar": ["registry.k8s.io/pause:3.10.2"],
+}
+
+
+def settings(**changes: object) -> dict[str, object]:
+    """defaults.yaml as the goal holds it, for a Pi that has a kit and a fixed address."""
+    sections = yaml.safe_load((REPOSITORY / "defaults.yaml").read_text())
+    flat: dict[str, object] = {
+        f"{section}.{name}": value
+        for section, entries in sections.items()
+        for name, value in entries.items()
+    }
+    flat.pop("cluster.token")
+    flat |= {"downloads.kit": KIT, "node.address": "10.0.0.7"}
+    return flat | {name.replace("__", "."): value for name, value in changes.items()}
+
+
+def init_goal(**changes: object) -> Goal:
+    return Goal("init", settings(**changes))
+
+
+def join_goal(**changes: object) -> Goal:
+    return Goal("join", settings(**changes))
+
+
+def reset_goal(before: Goal) -> Goal:
+    return Goal("reset", before.settings, was=before.verb)
+
+
+def fresh_pi(folder: Path) -> FakePi:
+    """Programs installed, a kit with checked files, and kubepi.pyz to be copied."""
+    root = folder / "root"
+    root.mkdir(parents=True)
+    pi = FakePi(root, FILES)
+    pi.path("/sys/class/net/.keep").unlink()
+    (folder / "kubepi.pyz").write_bytes(ARCHIVE)
+    _put_kit(pi)
+    install_programs(pi)
+    install_kubernetes(pi)
+    pi.clock.on_sleep.append(lambda: _agent_works(pi))
+    return pi
+
+
+def _put_kit(pi: FakePi) -> None:
+    packages, images = [], []
+    for package in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni"):
+        file = f"debs/{package}_1.36.3-1.1_amd64.deb"
+        packages.append({"file": file, "sha256": _put(pi, file, package)})
+    for file, references in KIT_IMAGES.items():
+        text = "".join(f"{reference}\n" for reference in references)
+        images.append({"file": file, "sha256": _put(pi, file, text), "references": references})
+    bundle = {
+        "format": 1, "architecture": "amd64", "kubernetes": [VERSION],
+        "packages": packages, "images": images,
+    }  # fmt: skip
+    pi.put(f"{KIT}/bundle.yaml", yaml.safe_dump(bundle))
+
+
+def _put(pi: FakePi, file: str, text: str) -> str:
+    pi.put(f"{KIT}/{file}", text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def give_token(pi: FakePi) -> None:
+    state.save_secret(pi, Secret("token"), TOKEN)
+
+
+def _agent_works(pi: FakePi) -> None:
+    """While somebody waits: the agent hears the master; the master lets a leaver go."""
+    if "kubepi-agent.service" not in pi.running:
+        return
+    master = Advert(
+        cluster="home", node="pi1", node_id=MASTER_ID, address="10.0.0.1", role="master",
+        state="ready", ca_hash="sha256:" + "0" * 64, kubernetes=VERSION, sequence=1,
+    )  # fmt: skip
+    book = {MASTER_ID: Peer(master, True, pi.monotonic())}
+    path = pi.path(PEERS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(to_json(book)))
+    if pi.exists("/var/lib/kubepi/leaving"):
+        pi.master_knows.clear()
+
+
+def power_on(pi: FakePi) -> None:
+    """After a cut: the disk's truth, an empty /run, and what systemd starts."""
+    pi.power_cut()
+    boot(pi)
