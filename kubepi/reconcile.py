@@ -62,8 +62,15 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         if goal.verb != "reset":
             state.mark_reached(host)
     if goal.verb == "reset":
+        _say_reboot(host)
         host.remove_tree(state.RUN)
     return Done(counts, was_reached)
+
+
+def _say_reboot(host: Host) -> None:
+    reasons = ", ".join((host.read(state.REBOOT) or "").splitlines())
+    if reasons:
+        print(f"A reboot brings into force: {reasons}.", file=sys.stderr)
 
 
 def _preflight(goal: Goal, host: Host, options: Options) -> None:

@@ -11,6 +11,7 @@ from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.peerbook import Peer
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
+from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.kubernetes_programs import install_kubernetes
 from tests.programs import boot, install_programs
@@ -41,6 +42,9 @@ FILES = {
     "/proc/sys/net/bridge/bridge-nf-call-ip6tables": "0\n",
     "/proc/sys/kernel/osrelease": "6.12.0\n",
     "/proc/rules": "*nat\n-A MINE -j ACCEPT\nCOMMIT\n",
+    "/usr/lib/systemd/system/avahi-daemon.service": "",
+    "/usr/lib/systemd/system/NetworkManager.service": "",
+    "/etc/ssh/.keep": "",
     "/proc/self/status": "CapEff:\t000001ffffffffff\n",
     "/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
     "/sys/class/net/.keep": "",
@@ -81,18 +85,44 @@ def reset_goal(before: Goal) -> Goal:
     return Goal("reset", before.settings, was=before.verb)
 
 
-def fresh_pi(folder: Path) -> FakePi:
-    """Programs installed, a kit with checked files, and kubepi.pyz to be copied."""
+def fresh_pi(folder: Path, board: str = "") -> FakePi:
+    """Programs installed, a kit with checked files, and kubepi.pyz to be copied.
+
+    `board` is a folder of tests/boards; without one it is a plain PC.
+    """
+    folder.mkdir(parents=True)
     root = folder / "root"
-    root.mkdir(parents=True)
-    pi = FakePi(root, FILES)
+    pi = pi_of(board, root) if board else FakePi(_made(root))
+    for name, text in FILES.items():
+        if not pi.exists(name):
+            pi.put(name, text)
     pi.path("/sys/class/net/.keep").unlink()
+    firmware(pi)
+    pi.fake_disk.make_all_durable()
     (folder / "kubepi.pyz").write_bytes(ARCHIVE)
     _put_kit(pi)
     install_programs(pi)
     install_kubernetes(pi)
     pi.clock.on_sleep.append(lambda: _agent_works(pi))
     return pi
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def firmware(pi: FakePi) -> None:
+    """What the boot partition and the files of the OS make of the kernel at a boot."""
+    pi.put("/proc/sys/kernel/hostname", pi.read("/etc/hostname") or "localhost\n")
+    if pi.exists("/boot/firmware/cmdline.txt"):
+        tokens = (pi.read("/boot/firmware/cmdline.txt") or "").split()
+        memory = " memory" if "cgroup_enable=memory" in tokens else ""
+        pi.put("/sys/fs/cgroup/cgroup.controllers", f"cpuset cpu io{memory} pids\n")
+    if pi.exists("/etc/rpi/swap.conf"):
+        swap_is_off = "none" in (pi.read("/etc/rpi/swap.conf.d/99-kubepi.conf") or "")
+        row = "" if swap_is_off else "/dev/zram0 partition 2097136 0 100\n"
+        pi.put("/proc/swaps", f"Filename Type Size Used Priority\n{row}")
 
 
 def _put_kit(pi: FakePi) -> None:
@@ -139,3 +169,12 @@ def power_on(pi: FakePi) -> None:
     """After a cut: the disk's truth, an empty /run, and what systemd starts."""
     pi.power_cut()
     boot(pi)
+    firmware(pi)
+
+
+def reboot(pi: FakePi) -> None:
+    """An orderly one: nothing is lost but /run and what runs."""
+    pi.fake_disk.make_all_durable()
+    still_to_come = pi.fake_disk.die_at
+    power_on(pi)
+    pi.fake_disk.die_at = still_to_come

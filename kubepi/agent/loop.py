@@ -14,7 +14,7 @@ from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.hosts import HOSTS, LABEL, host_lines
+from kubepi.decide.hosts import HOSTS, host_lines
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import Direct, open_direct
@@ -23,7 +23,7 @@ from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
-from kubepi.steps.files import MarkedBlock
+from kubepi.steps.names import keep_names
 
 TICK = 1.0
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
@@ -112,9 +112,7 @@ class Agent:
         # nobody heard yet, after a boot: what is in the file is better than nothing
         if not is_master and not any(goal.api_name in line for line in lines):
             return
-        block = MarkedBlock(HOSTS, LABEL, lines)
-        if block.check(self.host) is not None:
-            block.apply(self.host)
+        if keep_names(self.host, lines):
             self.host.log.line(f"agent: names in {HOSTS}: {'; '.join(lines)}")
 
     def log_decision(self, goal: Goal | None) -> None:

@@ -3,9 +3,11 @@
 import argparse
 import os
 import pwd
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from kubepi.decide.config import Config
 from kubepi.decide.goal import Admin
 from kubepi.errors import KubepiError, UsageError
 from kubepi.machine.host import Host
@@ -49,6 +51,11 @@ def flags(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
                 value = os.path.abspath(value)  # noqa: PTH100 - no symlink is to be resolved
             given[setting] = (flag, value)
     return given
+
+
+def warn(config: Config) -> None:
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def with_kit(settings: Mapping[str, Any], host: Host) -> dict[str, Any]:

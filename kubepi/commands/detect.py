@@ -56,7 +56,8 @@ def rows(facts: Facts, health: Health) -> Iterator[tuple[str, str]]:
         addresses = " ".join(link.addresses) or "no address"
         yield "", f"{link.name} ({link.kind}) {addresses} {link.mac or ''}".rstrip()
     yield "clock", _clock(health.clock)
-    yield "power", _power(health)
+    if facts.board.is_raspberry_pi or health.power is not None:
+        yield "power", _power(health)
     if health.temperature is not None:
         yield "temperature", f"{health.temperature:.0f} °C"
     yield "kubernetes", ", ".join(facts.kubernetes) or "none"

@@ -26,6 +26,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
             "a node changes its role by: kubepi reset, then kubepi init",
         )
     config = load(host, changing.flags(args))
+    changing.warn(config)
     if before is not None:
         config = config.keeping(before.settings)
         config.refuse_changes(before.settings)

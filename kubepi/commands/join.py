@@ -40,6 +40,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if args.master:
         flags["cluster.seeds"] = ("--master", [args.master])
     config = load(host, flags)
+    changing.warn(config)
     if before is not None:
         # what was decided at the first join stays decided: cluster, name, address
         config = config.keeping(before.settings)

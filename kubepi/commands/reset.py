@@ -10,7 +10,7 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.reconcile import reconcile
 
-KEPT = "host name, machine-id and SSH keys, user accounts, backups, /var/log/kubepi.log"
+KEPT = "a renewed machine-id and SSH keys, user accounts, backups, /var/log/kubepi.log"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -131,9 +131,7 @@ class Host:
     def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
         """Put a whole file in place at once; after a power cut it is the old or the new one."""
         data = content.encode() if isinstance(content, str) else content
-        target = self.path(name)
-        if target.is_symlink():
-            target = target.resolve()
+        target = self._behind_links(name)
         self.mkdir(str(Path(name).parent))
         temporary = target.with_name(f".{target.name}.kubepi-new")
         try:
@@ -147,6 +145,16 @@ class Host:
                 f"cannot write {name}: {error.strerror}",
                 "make room (df -h) or check the disk (dmesg), then run the same command again",
             ) from error
+
+    def _behind_links(self, name: str) -> Path:
+        """The file a link leads to, never out of the root; the link itself stays."""
+        target = self.path(name)
+        for _ in range(8):
+            if not target.is_symlink():
+                break
+            link = os.readlink(target)
+            target = self.path(link) if link.startswith("/") else target.parent / link
+        return target
 
     def mkdir(self, name: str, mode: int = 0o755) -> None:
         path = self.path(name)

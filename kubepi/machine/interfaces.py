@@ -19,7 +19,7 @@ from kubepi.native import load_netifaces
 # Made by container runtimes, CNI plugins, hypervisors and VPNs: they lead to no other Pi.
 # systemd-nspawn's host0 is virtual too, but is that machine's only way out.
 VIRTUAL = re.compile(
-    r"cni\d|flannel|veth|docker|br-|virbr|vnet|tailscale|wg|tun|tap|zt|cali|cilium|lxc|lxd"
+    r"cni\d|flannel|veth|v[be]-|docker|br-|virbr|vnet|tailscale|wg|tun|tap|zt|cali|cilium|lxc|lxd"
     r"|kube|nodelocaldns|podman|weave|vxlan|geneve|dummy|ifb|sit\d|gre|ip6|tunl|teql"
 )
 LOOPBACK = "lo"

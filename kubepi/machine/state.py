@@ -64,6 +64,7 @@ def goal_reached(host: Host) -> bool:
 
 
 def mark_reached(host: Host) -> None:
+    host.remove(REBOOTED_FOR)
     host.remove(PENDING)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
+from kubepi.steps.text import read_text, write_text
 
 
 @dataclass(frozen=True)
@@ -84,26 +85,28 @@ def end_mark(label: str) -> str:
     return f"# <<< kubepi {label}"
 
 
+def _split(text: str, label: str) -> tuple[str, str, bool]:
+    """What is before and behind the block, and whether there is one."""
+    before, found, rest = text.partition(f"{begin_mark(label)}\n")
+    if not found:
+        return text, "", False
+    _, ended, behind = rest.partition(f"{end_mark(label)}\n")
+    # without its end mark only the begin mark is surely ours
+    return before, behind if ended else rest, True
+
+
 def with_block(text: str, label: str, lines: tuple[str, ...]) -> str:
     """`text` with the marked block set to `lines`, at its place or at the end."""
-    block = [begin_mark(label), *lines, end_mark(label)]
-    rest = text.splitlines()
-    if begin_mark(label) not in rest:
-        return "\n".join([*rest, *block]) + "\n"
-    start = rest.index(begin_mark(label))
-    # a block without its end mark goes on to the end of nothing but itself: one line
-    end = rest.index(end_mark(label)) if end_mark(label) in rest[start:] else start
-    return "\n".join([*rest[:start], *block, *rest[end + 1 :]]) + "\n"
+    before, behind, found = _split(text, label)
+    if not found and before and not before.endswith("\n"):
+        before += "\n"
+    block = "".join(f"{line}\n" for line in (begin_mark(label), *lines, end_mark(label)))
+    return before + block + behind
 
 
 def without_block(text: str, label: str) -> str:
-    rest = text.splitlines(keepends=True)
-    marks = [line.rstrip("\n") for line in rest]
-    if begin_mark(label) not in marks:
-        return text
-    start = marks.index(begin_mark(label))
-    end = marks.index(end_mark(label)) if end_mark(label) in marks[start:] else start
-    return "".join(rest[:start] + rest[end + 1 :])
+    before, behind, _ = _split(text, label)
+    return before + behind
 
 
 @dataclass(frozen=True)
@@ -119,17 +122,15 @@ class MarkedBlock:
         return f"block {self.label} in {self.path}"
 
     def check(self, host: Host) -> Finding | None:
-        text = host.read(self.path)
+        text = read_text(host, self.path)
         if text is not None and with_block(text, self.label, self.lines) == text:
             return None
         missing = text is None or begin_mark(self.label) not in text
         return Finding("is missing" if missing else "has other lines")
 
     def apply(self, host: Host) -> None:
-        text = host.read(self.path) or ""
-        mode = host.mode(self.path)
-        content = with_block(text, self.label, self.lines)
-        host.write(self.path, content, 0o644 if mode is None else mode)
+        text = read_text(host, self.path) or ""
+        write_text(host, self.path, with_block(text, self.label, self.lines))
 
 
 @dataclass(frozen=True)
@@ -144,15 +145,12 @@ class BlockAbsent:
         return f"no block {self.label} in {self.path}"
 
     def check(self, host: Host) -> Finding | None:
-        text = host.read(self.path)
+        text = read_text(host, self.path)
         if text is None or begin_mark(self.label) not in text:
             return None
         return Finding("is there")
 
     def apply(self, host: Host) -> None:
-        text = host.read(self.path)
+        text = read_text(host, self.path)
         if text is not None:
-            mode = host.mode(self.path)
-            host.write(
-                self.path, without_block(text, self.label), 0o644 if mode is None else mode
-            )
+            write_text(host, self.path, without_block(text, self.label))

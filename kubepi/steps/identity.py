@@ -49,6 +49,10 @@ class UniqueIdentity:
             state.want_reboot(host, f"a machine-id of its own for {self.serial}")
             _renew_machine_id(host)
             _renew_ssh_keys(host)
+            # the agent of a copied card speaks with an id of its own
+            state.want_restart(host, "kubepi-agent.service")
+            host.remove(f"{state.STATE}/node-id")
+            host.remove(f"{state.STATE}/sequence")
         host.mkdir(state.STATE, 0o700)
         host.write(IDENTITY, f"{self.serial}\n", 0o600)
 

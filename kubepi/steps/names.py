@@ -9,9 +9,10 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.hosts import HOSTS, LABEL, host_lines
 from kubepi.errors import StepFailed
 from kubepi.lan.peers import read_peers, wait_for_master
-from kubepi.machine.facts import look
 from kubepi.machine.host import Host
+from kubepi.machine.interfaces import read_network
 from kubepi.machine.step import Finding
+from kubepi.steps.cloud_init import CloudInitKeepsNames
 from kubepi.steps.files import MarkedBlock
 
 
@@ -19,13 +20,24 @@ def own_address(host: Host, goal: Goal) -> str:
     """The address others reach this node at: the configured one, or the default route's."""
     if goal.settings["node.address"]:
         return str(goal.settings["node.address"])
-    network = look(host).network
+    network = read_network(host)[1]
     if network is None:
         raise StepFailed(
             "this Pi has no address on any network",
             "connect a cable or set up Wi-Fi, then run the same command again",
         )
     return network.address
+
+
+def keep_names(host: Host, lines: tuple[str, ...]) -> bool:
+    """Our block in /etc/hosts, and in what cloud-init makes /etc/hosts of; True if it changed."""
+    block = MarkedBlock(HOSTS, LABEL, lines)
+    changed = block.check(host) is not None
+    if changed:
+        block.apply(host)
+    if host.is_dir("/etc/cloud/cloud.cfg.d") and CloudInitKeepsNames().check(host) is not None:
+        CloudInitKeepsNames().apply(host)
+    return changed
 
 
 @dataclass(frozen=True)
@@ -51,4 +63,4 @@ class ApiNamed:
             wait_for_master(host, 120)
         own = own_address(host, self.goal)
         lines = host_lines(self.goal.api_name, own, is_master, read_peers(host))
-        MarkedBlock(HOSTS, LABEL, lines).apply(host)
+        keep_names(host, lines)

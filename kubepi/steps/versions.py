@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kubepi.decide import kit as kits
 from kubepi.decide.openpgp import fingerprint
+from kubepi.decide.settings import MINORS
 from kubepi.errors import NotYet, StepFailed
 from kubepi.lan.peers import wait_for_master
 from kubepi.machine import state
@@ -17,7 +18,7 @@ from kubepi.machine.step import Finding
 from kubepi.steps.apt import APT, pinned_version
 from kubepi.steps.files import File
 
-MINORS = ("v1.37", "v1.36", "v1.35")
+NEWEST_FIRST = tuple(f"v{minor}" for minor in reversed(MINORS))
 KEY_FILE = "/etc/apt/keyrings/kubepi-kubernetes.asc"
 SOURCE_FILE = "/etc/apt/sources.list.d/kubepi-kubernetes.list"
 # "isv:kubernetes OBS Project": the key that signs pkgs.k8s.io (kubernetes/release issue 3818).
@@ -52,10 +53,10 @@ class VersionPinned:
             versions = _offered(host)
             source = "the package repository"
         chosen = kits.newest(versions, wanted)
-        if chosen is None or chosen.rpartition(".")[0] not in MINORS:
+        if chosen is None or chosen.rpartition(".")[0] not in NEWEST_FIRST:
             raise StepFailed(
                 f"{source} has no Kubernetes {wanted} (it has {', '.join(versions) or 'none'})",
-                "choose one of them with --version, or give another kit",
+                "choose one of them with --kubernetes, or give another kit",
             )
         host.write(state.PINNED_VERSION, f"{chosen}\n", 0o644)
 
@@ -104,7 +105,7 @@ class KubernetesRepository:
         wanted = wait_for_master(host, 120).kubernetes if self.joining else self.wanted
         fitting = [
             minor
-            for minor in MINORS
+            for minor in NEWEST_FIRST
             if wanted == "newest" or f"v{wanted.lstrip('v')}.".startswith(f"{minor}.")
         ]
         said = "nothing fits"

@@ -43,11 +43,11 @@ ExecStart=/bin/sh -ec 'for it in /sys/fs/cgroup /sys/fs/cgroup/*/; do \\
 WantedBy=sysinit.target
 """
 UNITS = ("lab-cgroups.service", "systemd-networkd.service")
-# A process namespace of its own: whoever kills the first process stops the whole build, and
-# what it has mounted is gone with it.
+# A process namespace of its own, which ends with this program: then the whole build has stopped,
+# and what it has mounted is gone.
 ALONE = (
-    "unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child",
-    "--mount-proc",
+    "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private", "--pid",
+    "--fork", "--kill-child", "--mount-proc",
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ The kit is --kit, else the environment's KUBEPI_KIT, else one beside the clone, 
 """
 LOCK_SECONDS = 900
 INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argv, command = argv[:split], argv[split + 1 :]
     options = parser().parse_args(argv)
     os.umask(0o022)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, interrupt)
     try:
         require_root()
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
+    """Stop in good order, once: what cleans up must not be stopped by a second signal."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -130,7 +134,7 @@ def act(options: argparse.Namespace, command: list[str]) -> int:
             take_down(clone)
             print(f"lab {clone.id} is down: no process, cgroup, mount, network or folder is left")
         else:
-            switch(clone, load_named(clone, options.node), options.verb)
+            switch(load_named(clone, options.node), options.verb)
     return 0
 
 
@@ -152,9 +156,9 @@ def enter(node: Node, options: argparse.Namespace, command: list[str]) -> NoRetu
     become(node, command, options.tty)
 
 
-def switch(clone: Clone, node: Node, verb: str) -> None:
+def switch(node: Node, verb: str) -> None:
     if verb == "cut":
-        cut_power(clone, node)
+        cut_power(node)
         return
     if verb == "boot":
         if is_on(node):

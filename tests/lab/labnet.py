@@ -100,11 +100,11 @@ def links(clone: Clone) -> list[str]:
     ]
 
 
-def wait_for_no_link(clone: Clone, node: str) -> None:
-    """A node's device goes with its last process, a moment later."""
-    name = f"vb-{clone.machine(node)}"
-    if not wait_until(lambda: name not in links(clone), VANISH_SECONDS):
-        raise LabError(f"the network device {name} is still there after its node has ended")
+def wait_for_no_link(machine: str) -> None:
+    """The device of a node goes with its last process, but a moment later."""
+    device = Path("/sys/class/net", f"vb-{machine}")
+    if not wait_until(lambda: not device.exists(), VANISH_SECONDS):
+        raise LabError(f"the network device {device.name} outlives its node")
 
 
 def remove_network(clone: Clone) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import labcgroups
-from labclone import Clone
 from labnet import wait_for_no_link
 from labnodes import Node
 from labrun import LabError, last_lines, run, wait_until
@@ -43,12 +42,12 @@ def is_on(node: Node) -> bool:
     return bool(labcgroups.processes(labcgroups.node_folders(node.mark, node.name)))
 
 
-def cut_power(clone: Clone, node: Node) -> None:
+def cut_power(node: Node) -> None:
     """Kill all that runs in a node, and its supervisor, at one instant; the disk stays."""
     cgroups = labcgroups.node_folders(node.mark, node.name)
     labcgroups.kill(cgroups)
     labcgroups.remove(cgroups)
-    wait_for_no_link(clone, node.name)
+    wait_for_no_link(node.machine)
 
 
 def reboot(node: Node) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,6 @@ def run(
     *,
     check: bool = True,
     log: Path | None = None,
-    stdin: str | None = None,
-    env: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; its output goes to the result, or to the end of the file `log`.
@@ -34,11 +32,10 @@ def run(
     with open_or_pipe(log) as output:
         result = subprocess.run(
             argv,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**surroundings, **(env or {})},
+            env=surroundings,
             preexec_fn=before,
             text=True,
             errors="replace",

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import labcgroups
+from labnet import wait_for_no_link
 from labnodes import Node, load
 from labrun import run
 
@@ -36,6 +37,7 @@ def supervise(node: Node) -> int:
         print(f"lab: {node.name} ended with {status}", flush=True)
         labcgroups.kill(cgroups)
         labcgroups.remove(cgroups)
+        wait_for_no_link(node.machine)
         if status != REBOOT:
             return status
 

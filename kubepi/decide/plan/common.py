@@ -6,11 +6,22 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.names import chosen_name
 from kubepi.machine.step import Step
 from kubepi.steps.apt import AptPackages, KubernetesPackages
+from kubepi.steps.boot import (
+    MEMORY_TOKEN,
+    CmdlineTokens,
+    ConfigTxtLines,
+    ConfigTxtLinesAbsent,
+    MemoryController,
+)
+from kubepi.steps.cloud_init import CloudInitKeepsNames
 from kubepi.steps.containerd import ContainerdConfigured, ImagesImported, ImagesPulled
+from kubepi.steps.identity import HostNamed, UniqueIdentity
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
 from kubepi.steps.kernel import KernelModules, Sysctl, TimeSane
 from kubepi.steps.names import ApiNamed
+from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
 from kubepi.steps.services import ServiceEnabled, ServiceRunning
+from kubepi.steps.swap import SwapOff
 from kubepi.steps.versions import KubernetesRepository, VersionPinned
 from kubepi.steps.waits import Rebooted
 
@@ -20,6 +31,10 @@ SYSCTL = (
     ("net.bridge.bridge-nf-call-iptables", "1"),
     ("net.bridge.bridge-nf-call-ip6tables", "1"),
 )
+
+
+def cgroups_waived(goal: Goal) -> bool:
+    return bool({"cgroups", "memory-controller"} & set(goal.settings["preflight.ignore"]))
 
 
 def kubepi_itself(own_file: str) -> list[Step]:
@@ -39,6 +54,7 @@ def machine(goal: Goal, facts: Facts) -> list[Step]:
         *names(goal, facts),
         *boot(goal, facts),
         Rebooted(),
+        *([] if cgroups_waived(goal) else [MemoryController()]),
         KernelModules(("overlay", "br_netfilter")),
         Sysctl(SYSCTL),
         *network(goal, facts),
@@ -46,17 +62,43 @@ def machine(goal: Goal, facts: Facts) -> list[Step]:
 
 
 def names(goal: Goal, facts: Facts) -> list[Step]:
-    name = chosen_name(goal.settings["node.name"], facts)
-    del name
-    return []
+    steps: list[Step] = []
+    if facts.board.serial is not None:
+        steps.append(UniqueIdentity(facts.board.serial))
+    steps.append(HostNamed(chosen_name(goal.settings["node.name"], facts)))
+    if facts.has_cloud_init:
+        steps.append(CloudInitKeepsNames())
+    return steps
 
 
 def boot(goal: Goal, facts: Facts) -> list[Step]:
-    return []
+    """Only what is missing; one reboot for all of it."""
+    steps: list[Step] = []
+    if facts.boot_folder is not None:
+        # a second run finds the controller on, and has nothing to take back
+        tokens = [] if facts.memory_controller else [MEMORY_TOKEN]
+        if goal.settings["wifi.country"]:
+            tokens.append(f"cfg80211.ieee80211_regdom={goal.settings['wifi.country']}")
+        if tokens:
+            steps.append(CmdlineTokens(facts.boot_folder, tuple(tokens)))
+        memory = goal.settings["boot.gpu_mem"]
+        if memory and facts.board.is_raspberry_pi and facts.board.soc != "BCM2712":
+            steps.append(ConfigTxtLines(facts.boot_folder, (f"gpu_mem={memory}",)))
+        else:
+            steps.append(ConfigTxtLinesAbsent(facts.boot_folder))
+    return [*steps, SwapOff()]
 
 
 def network(goal: Goal, facts: Facts) -> list[Step]:
-    return []
+    steps: list[Step] = []
+    if facts.has_network_manager:
+        steps.append(NetworkManagerIgnores())
+    wireless = facts.network is not None and facts.network.is_wireless
+    if facts.network is not None and wireless and not goal.settings["wifi.power_save"]:
+        steps.append(WifiPowerSaveOff(facts.network.interface, facts.has_network_manager))
+    if facts.has_avahi:
+        steps.append(AvahiOnlyOn(facts.lan_interfaces))
+    return steps
 
 
 def kubernetes(goal: Goal, facts: Facts) -> list[Step]:

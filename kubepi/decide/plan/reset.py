@@ -5,12 +5,17 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.hosts import HOSTS, LABEL
 from kubepi.machine.step import Step
 from kubepi.steps.apt import PackagesPurged
+from kubepi.steps.boot import CmdlineTokensAbsent, ConfigTxtLinesAbsent
+from kubepi.steps.cloud_init import CloudInitRestored
 from kubepi.steps.containerd import CONFIG
 from kubepi.steps.files import BlockAbsent, FileRestored
+from kubepi.steps.identity import HostNameRestored
 from kubepi.steps.install import KubepiGone
 from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
+from kubepi.steps.os_network import AvahiEverywhere
+from kubepi.steps.swap import SwapRestored
 
 
 def plan(goal: Goal, facts: Facts) -> list[Step]:
@@ -25,6 +30,10 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         FileRestored(CONFIG),
         PackagesPurged(),
         *boot(facts),
+        SwapRestored(),
+        HostNameRestored(),
+        *([AvahiEverywhere()] if facts.has_avahi else []),
+        *([CloudInitRestored()] if facts.has_cloud_init else []),
         BlockAbsent(HOSTS, LABEL),
         KeptRestored(),
         KubepiGone(),
@@ -32,4 +41,6 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
 
 
 def boot(facts: Facts) -> list[Step]:
-    return []
+    if facts.boot_folder is None:
+        return []
+    return [CmdlineTokensAbsent(facts.boot_folder), ConfigTxtLinesAbsent(facts.boot_folder)]
