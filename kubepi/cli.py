@@ -7,7 +7,7 @@ Pi every imported module is felt (tests/bench/startup.py).
 import sys
 
 from kubepi import VERSION
-from kubepi.errors import KubepiError, NotYet, ReadOnly
+from kubepi.errors import KubepiError, NotYet
 
 VERBS = {
     "init": "make this Pi the master of a new cluster",
@@ -108,10 +108,10 @@ def _run(verb: str, words: list[str], root: str) -> int:
         return 130
     except BrokenPipeError:
         return 141
-    except (OSError, ReadOnly) as error:
+    except Exception as error:  # the outermost place: a bug gets a sentence, the log the rest
         _trace(host.log)
-        print(f"kubepi: {type(error).__name__}: {error}", file=sys.stderr)
-        print(f"hint: the log is {LOG_FILE}", file=sys.stderr)
+        print(f"kubepi: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"hint: please report it with the end of {LOG_FILE}", file=sys.stderr)
         return 1
     return code
 

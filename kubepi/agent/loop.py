@@ -28,7 +28,7 @@ from kubepi.steps.names import keep_names
 TICK = 1.0
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 LOOK_AGAIN = 10.0  # seconds between looks at the address
-KNOWN = f"{state.STATE}/peers.json"
+KNOWN = f"{state.STATE}/known-peers.json"
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Agent:
     host: Host
     facts: Facts
     book: Book = field(default_factory=dict)
-    known: dict[str, str] = field(default_factory=dict)
+    known: dict[str, tuple[str, str]] = field(default_factory=dict)
     said: Advert | None = None
     said_at: float = 0.0
     looked_at: float = 0.0
@@ -49,7 +49,8 @@ class Agent:
         self.own_id = node_id(self.host)
         self.sequence = Sequence(self.host)
         self.duties = Duties(self.host)
-        self.known = state.read_json(self.host, KNOWN) or {}
+        saved = state.read_json(self.host, KNOWN) or {}
+        self.known = {name: (node, address) for name, (node, address) in saved.items()}
         self.written: Book | None = None
 
     def key(self) -> bytes | None:
@@ -88,7 +89,8 @@ class Agent:
         """Addresses asked directly: the configured ones, and known peers that fell silent."""
         seeds = [] if goal is None else list(goal.settings["cluster.seeds"])
         heard = {peer.advert.address for peer in self.book.values() if peer.trusted}
-        return sorted({*seeds, *(set(self.known.values()) - heard)})
+        silent = {address for _, address in self.known.values()} - heard
+        return sorted({*seeds, *silent})
 
     def write_down(self) -> None:
         """Peers for the other commands, known peers for the next boot."""
@@ -97,18 +99,19 @@ class Agent:
         if self.book != self.written:
             state.write_json(self.host, PEERS, to_json(self.book), 0o644)
             self.written = self.book
-        known = {
-            name: peer.advert.address
-            for name, peer in self.book.items()
-            if peer.trusted and peer.advert.address
-        }
-        if not known.items() <= self.known.items():
-            self.known |= known
-            state.write_json(self.host, KNOWN, self.known)
+        known = dict(self.known)
+        for name, peer in self.book.items():
+            if peer.trusted and peer.advert.state == "leaving":
+                known.pop(name, None)
+            elif peer.trusted and peer.advert.address:
+                known[name] = (peer.advert.node, peer.advert.address)
+        if known != self.known:
+            self.known = known
+            state.write_json(self.host, KNOWN, known)
 
     def keep_names(self, goal: Goal) -> None:
         is_master = goal.role == "master"
-        lines = host_lines(goal.api_name, self.address(), is_master, self.book)
+        lines = host_lines(goal.api_name, self.address(), is_master, self.book, self.known)
         # nobody heard yet, after a boot: what is in the file is better than nothing
         if not is_master and not any(goal.api_name in line for line in lines):
             return

@@ -15,20 +15,18 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.runner import PROGRESS
 
-NODE_ID = f"{state.STATE}/node-id"
 CLUSTER_ID = f"{state.STATE}/cluster-id"
-SEQUENCE = f"{state.STATE}/sequence"
 LEAVING = f"{state.STATE}/leaving"
 BLOCK = 1000  # numbers saved ahead, so that an SD card is written once in a thousand adverts
 
 
 def node_id(host: Host) -> str:
     """Random, made once per installed system: a reflashed card is a new node."""
-    found = (host.read(NODE_ID) or "").strip()
+    found = (host.read(state.NODE_ID) or "").strip()
     if not found:
         found = host.random("node id", 8).hex()
         host.mkdir(state.STATE, 0o700)
-        host.write(NODE_ID, f"{found}\n", 0o600)
+        host.write(state.NODE_ID, f"{found}\n", 0o600)
     return found
 
 
@@ -51,11 +49,11 @@ class Sequence:
 
     def next(self) -> int:
         if self.saved == 0:
-            self.last = self.saved = int((self.host.read(SEQUENCE) or "0").strip() or 0)
+            self.last = self.saved = int((self.host.read(state.SEQUENCE) or "0").strip() or 0)
         self.last += 1
         if self.last >= self.saved:
             self.saved = self.last + BLOCK
-            self.host.write(SEQUENCE, f"{self.saved}\n", 0o600)
+            self.host.write(state.SEQUENCE, f"{self.saved}\n", 0o600)
         return self.last
 
 

@@ -1,10 +1,13 @@
 """Tell the LAN about this Pi and hear the others; systemd runs it."""
 
 import argparse
-import asyncio
-import signal
+import sys
 
 from kubepi.machine.host import Host
+
+# asyncio and hmac import them if they can; without them a third of the memory is saved, and
+# the agent speaks no TLS. Python's own SHA-256 takes their place.
+NOT_NEEDED = ("ssl", "_hashlib")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
+    for name in NOT_NEEDED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: "cannot be imported"
+    import asyncio
+    import signal
+
     from kubepi.agent.loop import run_agent
 
     async def until_told() -> None:

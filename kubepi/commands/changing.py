@@ -4,11 +4,10 @@ import argparse
 import os
 import pwd
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from kubepi.decide.config import Config
-from kubepi.decide.goal import Admin
+from kubepi.decide.goal import Admin, Goal
 from kubepi.errors import KubepiError, UsageError
 from kubepi.machine.host import Host
 from kubepi.reconcile import Done, Options
@@ -58,15 +57,35 @@ def warn(config: Config) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def with_kit(settings: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """Settings with a kit, where one is found and none is configured."""
+def settings_of(
+    config: Config, before: Goal | None, host: Host
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Settings for the new goal, and which of them came from flags, now or at an earlier run.
+
+    Raises:
+        ConfigError: what is fixed was changed.
+    """
+    flagged = {name for name, source in config.sources.items() if source.startswith("--")}
+    if before is not None:
+        config = config.keeping(before.settings, before.flagged)
+        config.refuse_changes(before.settings)
+        flagged |= {name for name in before.flagged if name not in config.own}
+    settings = dict(config.settings)
+    if not settings["downloads.kit"]:
+        settings["downloads.kit"] = _found_kit(host)
+    return settings, tuple(sorted(flagged))
+
+
+def _found_kit(host: Host) -> str:
+    """The environment's kit, or one on the boot partition; "" where there is none."""
     from kubepi.machine.facts import look
 
-    kit = settings["downloads.kit"] or os.environ.get("KUBEPI_KIT", "")
     folder = look(host).boot_folder
-    if not kit and folder is not None and host.exists(f"{folder}/kubepi-kit/bundle.yaml"):
-        kit = f"{folder}/kubepi-kit"
-    return {**settings, "downloads.kit": kit}
+    if os.environ.get("KUBEPI_KIT"):
+        return os.path.abspath(os.environ["KUBEPI_KIT"])  # noqa: PTH100 - links stay links
+    if folder is not None and host.exists(f"{folder}/kubepi-kit/bundle.yaml"):
+        return f"{folder}/kubepi-kit"
+    return ""
 
 
 def options(args: argparse.Namespace, token: str | None = None) -> Options:

@@ -27,11 +27,9 @@ def run(args: argparse.Namespace, host: Host) -> int:
         )
     config = load(host, changing.flags(args))
     changing.warn(config)
-    if before is not None:
-        config = config.keeping(before.settings)
-        config.refuse_changes(before.settings)
+    settings, flagged = changing.settings_of(config, before, host)
     admin = changing.calling_user() or (None if before is None else before.admin)
-    goal = Goal("init", changing.with_kit(config.settings, host), admin=admin)
+    goal = Goal("init", settings, admin=admin, flagged=flagged)
     token = changing.read_token(args, host) or config.token
     done = reconcile(goal, host, changing.options(args, token))
     if not args.dry_run:

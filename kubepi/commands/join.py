@@ -41,18 +41,14 @@ def run(args: argparse.Namespace, host: Host) -> int:
         flags["cluster.seeds"] = ("--master", [args.master])
     config = load(host, flags)
     changing.warn(config)
-    if before is not None:
-        # what was decided at the first join stays decided: cluster, name, address
-        config = config.keeping(before.settings)
-        config.refuse_changes(before.settings)
-    settings = changing.with_kit(config.settings, host)
+    # what was decided at the first join stays decided: cluster, name, address
+    settings, flagged = changing.settings_of(config, before, host)
     if before is not None and state.goal_reached(host):
-        settings["cluster.seeds"] = settings["cluster.seeds"] or before.settings["cluster.seeds"]
-        return _finish(args, host, Goal("join", settings), None)
+        return _finish(args, host, Goal("join", settings, flagged=flagged), None)
     token = _token(args, host, config.token)
     master = _find(args, host, settings, token, "cluster.name" in config.own)
     settings["cluster.name"] = master.cluster
-    return _finish(args, host, Goal("join", settings), token)
+    return _finish(args, host, Goal("join", settings, flagged=flagged), token)
 
 
 def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None) -> int:

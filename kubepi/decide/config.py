@@ -62,12 +62,18 @@ class Config:
         """When a setting may change: any time, at birth or needs reset."""
         return self.rules[name]
 
-    def keeping(self, before: Mapping[str, Any]) -> "Config":
-        """With the values of a saved goal where a setting is fixed and nobody sets it now."""
+    def keeping(self, before: Mapping[str, Any], flagged: Collection[str] = ()) -> "Config":
+        """With the values of a saved goal where nobody sets them now.
+
+        That holds for settings that are fixed, and for those that came from flags: a second run
+        need not repeat them.
+        """
         kept = {
             name: before[name]
             for name in self.settings
-            if name in before and self.rules[name] in FIXED and self.sources[name] == DEFAULTS
+            if name in before
+            and (self.rules[name] in FIXED or name in flagged)
+            and self.sources[name] == DEFAULTS
         }
         sources = self.sources | dict.fromkeys(kept, SAVED_GOAL)
         return replace(self, settings=self.settings | kept, sources=sources)

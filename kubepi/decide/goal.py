@@ -29,13 +29,15 @@ class Goal:
     """Decisions only, never observations.
 
     `settings` has the dotted names of defaults.yaml ("cluster.name") and no secret's value;
-    `was` is, for a reset, the verb of the goal that is taken back.
+    `was` is, for a reset, the verb of the goal that is taken back. `flagged` names the settings
+    that came from the command line: a later run without those flags keeps them.
     """
 
     verb: Verb
     settings: Mapping[str, Any]
     was: Verb | None = None
     admin: Admin | None = None
+    flagged: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:
@@ -52,6 +54,7 @@ class Goal:
             "settings": dict(self.settings),
             "was": self.was,
             "admin": None if self.admin is None else asdict(self.admin),
+            "flagged": list(self.flagged),
         }
 
     @staticmethod
@@ -62,4 +65,5 @@ class Goal:
             dict(data["settings"]),
             data.get("was"),
             None if admin is None else Admin(**admin),
+            tuple(data.get("flagged", ())),
         )

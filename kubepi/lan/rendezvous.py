@@ -12,6 +12,7 @@ from kubepi.errors import KubepiError
 from kubepi.lan.direct import ask_once
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
+from kubepi.machine.state import NODE_ID
 
 TWO_MASTERS_SECONDS = 2.0
 
@@ -25,9 +26,11 @@ def listen_for(
     book: Book = {}
     since: list[float] = []
 
+    own_id = (host.read(NODE_ID) or "").strip() if host.uid() == 0 else ""
+
     def heard(record: bytes) -> None:
         nonlocal book
-        book = hear(book, record, key, "", host.monotonic())
+        book = hear(book, record, key, own_id, host.monotonic())
 
     def enough() -> bool:
         found = find_master(book.values(), host.monotonic())

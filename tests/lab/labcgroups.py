@@ -9,6 +9,7 @@ belongs to a lab, whoever started it.
 import os
 import signal
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from labrun import LabError, wait_until
@@ -132,7 +133,7 @@ def kill_one(process: int) -> None:
 def remove(cgroups: Iterable[Path]) -> None:
     """Remove cgroups without processes; the kernel may need a moment after the last one ended."""
     for top in cgroups:
-        if not wait_until(lambda top=top: removed(top), DIE_SECONDS):  # type: ignore[misc]
+        if not wait_until(partial(removed, top), DIE_SECONDS):
             raise LabError(f"the cgroup {top} cannot be removed")
 
 

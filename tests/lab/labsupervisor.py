@@ -6,6 +6,7 @@ mounts are gone when the last process of the node is, so that nothing has to be 
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import labcgroups
@@ -31,7 +32,7 @@ def supervise(node: Node) -> int:
             nspawn(node),
             stdin=subprocess.DEVNULL,
             env=NSPAWN_ENVIRONMENT,
-            preexec_fn=lambda here=cgroups: labcgroups.join(here),  # type: ignore[misc]
+            preexec_fn=partial(labcgroups.join, cgroups),
             check=False,
         ).returncode
         print(f"lab: {node.name} ended with {status}", flush=True)
