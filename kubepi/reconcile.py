@@ -91,7 +91,7 @@ def _preflight(goal: Goal, host: Host, options: Options) -> None:
 
 
 def _run(goal: Goal, host: Host, options: Options) -> Counts:
-    start, programs = time.monotonic(), host.seconds_in_programs
+    start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     progress = Terminal(quiet_ok=options.quiet_ok)
     plan = make_plan(goal, look(host), own_file())
     try:
@@ -106,8 +106,8 @@ def _run(goal: Goal, host: Host, options: Options) -> Counts:
             error.hint = f"the log is {LOG_FILE}; the same command goes on where this one stopped"
         raise
     seconds = time.monotonic() - start
-    own = seconds - (host.seconds_in_programs - programs)
-    host.log.line(f"done in {seconds:.1f} s, of which {own:.2f} s are kubepi's own or waiting")
+    own = seconds - (host.seconds_in_programs + host.seconds_asleep - others)
+    host.log.line(f"done in {seconds:.2f} s, of which {own:.2f} s are kubepi's own")
     progress.summary(counts, seconds)
     return counts
 

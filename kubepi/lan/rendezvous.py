@@ -4,6 +4,7 @@ Changes nothing and says nothing to anybody. Tests: tests/lab/test_join.py.
 """
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 from kubepi.decide.adverts import Advert
@@ -15,6 +16,7 @@ from kubepi.machine.host import Host
 from kubepi.machine.state import NODE_ID
 
 TWO_MASTERS_SECONDS = 2.0
+API_PORT = 6443
 
 
 def listen_for(
@@ -64,4 +66,20 @@ def meet(host: Host, key: bytes, seeds: Sequence[str], patience: float) -> Adver
         asked = f"; asked directly, without an answer: {', '.join(seeds)}" if seeds else ""
         silent = asked if not book else ""
         raise KubepiError(found.sentence + silent, found.hint)
-    return found.master.advert
+    advert = found.master.advert
+    host.wait_until(
+        f"the master {advert.node}", lambda: why_no_answer(advert.address), max(patience, 5.0)
+    )
+    return advert
+
+
+def why_no_answer(address: str) -> str | None:
+    """None if the API's port is open there; an advert alone may be an old recording."""
+    try:
+        with socket.create_connection((address, API_PORT), timeout=2):
+            return None
+    except OSError as error:
+        return (
+            f"its advert is heard, but it does not answer at {address}:{API_PORT} "
+            f"({error.strerror or 'timed out'})"
+        )

@@ -47,7 +47,9 @@ class Host:
         self.log = log or Log(None)
         self.on_wait: Callable[[str], None] = lambda what: None
         self.say: Callable[[str], None] = lambda what: None
+        # where a run's time goes that is not kubepi's own (tests/bench/cluster.py)
         self.seconds_in_programs = 0.0
+        self.seconds_asleep = 0.0
 
     # --- the looking door -----------------------------------------------------------------
 
@@ -208,6 +210,7 @@ class Host:
         return os.urandom(length)
 
     def sleep(self, seconds: float) -> None:
+        self.seconds_asleep += seconds
         time.sleep(seconds)
 
     def wait_until(

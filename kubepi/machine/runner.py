@@ -110,7 +110,7 @@ def _make_right(step: Step, host: Host, finding: Finding) -> None:
     if left is not None:
         raise StepFailed(
             f"{step.name}: still {left} after it was applied",
-            "run the same command again; if it stays so, kubepi doctor --bundle helps us to help",
+            "run the same command again; if it stays so, kubepi doctor looks further",
         )
 
 

@@ -154,6 +154,8 @@ class KubeadmJoin:
                 # reset of the same node a moment ago: its Node goes first
                 if "already exists in the cluster" not in error.output:
                     raise
+                # kubeadm has written credentials by then, and would trip over them
+                wipe(host)
                 return f"a Ready node named {node.name} is in the cluster still"
             return None
 

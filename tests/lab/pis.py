@@ -40,6 +40,7 @@ class Pis:
     """The virtual Pis of this clone."""
 
     addresses: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
 
     def lab(self, *words: str, check: bool = True) -> Done:
         return subprocess.run(
@@ -52,8 +53,13 @@ class Pis:
         done = self.lab("up", str(count), *options, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr or done.stdout)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Names and addresses of what is up."""
         rows = json.loads(self.lab("list", "--json").stdout)["nodes"]
         self.addresses = {row["name"]: row["address"] for row in rows}
+        self.folders = {row["name"]: Path(row["folder"]) for row in rows}
 
     def down(self) -> None:
         done = self.lab("down", check=False)
@@ -134,9 +140,9 @@ class Pis:
         except (urllib.error.URLError, OSError):
             return None
 
-    def web_answers(self, node: str, seconds: float = 120) -> set[str]:
-        """All pods' answers, asked for by way of one node until each has answered."""
-        wanted = {f"hello from {name}" for name in self.addresses}
+    def web_answers(self, node: str, of: Sequence[str] = (), seconds: float = 120) -> set[str]:
+        """The pods' answers, asked for by way of one node until each node's was heard."""
+        wanted = {f"hello from {name}" for name in of or self.addresses}
         seen: set[str] = set()
 
         def all_seen() -> bool | None:

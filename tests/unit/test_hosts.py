@@ -66,3 +66,10 @@ def test_the_newest_of_two_lives_of_a_board_counts() -> None:
 def test_a_moved_master_moves_the_name() -> None:
     moved = again(MASTER, 9.0, address="10.0.0.77")
     assert host_lines(API, "", False, book(moved))[0] == f"10.0.0.77 {API}"
+
+
+def test_who_was_known_before_the_boot_keeps_its_line_until_it_is_heard() -> None:
+    known = {"bb": ("pi2", "10.0.0.98"), "cc": ("pi3", "10.0.0.3"), "dd": ("", "10.0.0.4")}
+    assert host_lines(API, "", False, book(), known) == ("10.0.0.98 pi2", "10.0.0.3 pi3")
+    lines = host_lines(API, "", False, book(WORKER), known)
+    assert lines == ("10.0.0.2 pi2", "10.0.0.3 pi3")
