@@ -58,7 +58,7 @@ def warn(config: Config) -> None:
 
 
 def settings_of(
-    config: Config, before: Goal | None, host: Host
+    args: argparse.Namespace, config: Config, before: Goal | None, host: Host
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Settings for the new goal, and which of them came from flags, now or at an earlier run.
 
@@ -71,6 +71,13 @@ def settings_of(
         config.refuse_changes(before.settings)
         flagged |= {name for name in before.flagged if name not in config.own}
     settings = dict(config.settings)
+    # a waiver holds after the reboot too, when nobody types it again
+    waived = {*settings["preflight.ignore"], *args.ignore}
+    if before is not None and "--ignore" in before.flagged:
+        waived |= set(before.settings["preflight.ignore"])
+    settings["preflight.ignore"] = sorted(waived)
+    if args.ignore:
+        flagged.add("--ignore")
     if not settings["downloads.kit"]:
         settings["downloads.kit"] = _found_kit(host)
     return settings, tuple(sorted(flagged))

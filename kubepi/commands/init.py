@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         )
     config = load(host, changing.flags(args))
     changing.warn(config)
-    settings, flagged = changing.settings_of(config, before, host)
+    settings, flagged = changing.settings_of(args, config, before, host)
     admin = changing.calling_user() or (None if before is None else before.admin)
     goal = Goal("init", settings, admin=admin, flagged=flagged)
     token = changing.read_token(args, host) or config.token

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     config = load(host, flags)
     changing.warn(config)
     # what was decided at the first join stays decided: cluster, name, address
-    settings, flagged = changing.settings_of(config, before, host)
+    settings, flagged = changing.settings_of(args, config, before, host)
     if before is not None and state.goal_reached(host):
         return _finish(args, host, Goal("join", settings, flagged=flagged), None)
     token = _token(args, host, config.token)

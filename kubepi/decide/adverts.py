@@ -35,7 +35,27 @@ WIRE = {
     "vote": "vt",
     "wish": "w",
 }
-LONGEST = {"progress": 60, "board": 40, "rank": 48, "vote": 160, "wish": 200}
+# Bytes of a value; all of them at their longest still fit LARGEST.
+LONGEST = {
+    "format": 4,
+    "cluster_id": 8,
+    "cluster": 63,
+    "node": 63,
+    "node_id": 16,
+    "address": 15,
+    "board": 40,
+    "role": 8,
+    "state": 12,
+    "progress": 60,
+    "endpoint": 90,
+    "ca_hash": 71,
+    "kubernetes": 12,
+    "time": 15,
+    "sequence": 15,
+    "rank": 48,
+    "vote": 160,
+    "wish": 200,
+}
 
 
 @dataclass(frozen=True)
@@ -72,9 +92,8 @@ def _pairs(advert: Advert) -> dict[str, str]:
     pairs = {}
     for name, key in WIRE.items():
         value = str(getattr(advert, name))
-        longest = LONGEST.get(name, 255 - len(key) - 1)
         # cut by bytes, never in the middle of a character
-        value = value.encode()[:longest].decode(errors="ignore")
+        value = value.encode()[: LONGEST[name]].decode(errors="ignore")
         if value:
             pairs[key] = value
     return pairs

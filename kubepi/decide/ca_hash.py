@@ -4,18 +4,27 @@ sha256 over the DER SubjectPublicKeyInfo (kubeadm types.go, CACertHashes; RFC 74
 """
 
 import base64
-import binascii
 import hashlib
 
+SEQUENCE, INTEGER, VERSION, BIT_STRING = 0x30, 0x02, 0xA0, 0x03
 
-def _tlv(data: bytes, start: int) -> tuple[int, int, int]:
-    """Tag, start and end of the content of the DER value at `start`."""
+
+def _tlv(data: bytes, start: int, tag: int | None = None) -> tuple[int, int]:
+    """Start and end of the content of the DER value at `start`.
+
+    Raises:
+        ValueError: it has another tag, or goes beyond the data.
+    """
+    if start + 2 > len(data) or tag not in (None, data[start]):
+        raise ValueError("not the value that should be here")
     length, header = data[start + 1], 2
     if length & 0x80:
         count = length & 0x7F
         length = int.from_bytes(data[start + 2 : start + 2 + count])
         header += count
-    return data[start], start + header, start + header + length
+    if start + header + length > len(data):
+        raise ValueError("cut off")
+    return start + header, start + header + length
 
 
 def ca_hash(pem: str) -> str:
@@ -26,13 +35,21 @@ def ca_hash(pem: str) -> str:
         return ""
     try:
         der = base64.b64decode("".join(body.split()), validate=True)
-        _, position, _ = _tlv(der, 0)  # Certificate
-        _, position, _ = _tlv(der, position)  # tbsCertificate
-        if der[position] == 0xA0:  # the version is optional
-            position = _tlv(der, position)[2]
-        for _ in range(5):  # serial, algorithm, issuer, validity, subject
-            position = _tlv(der, position)[2]
-        end = _tlv(der, position)[2]
-    except (binascii.Error, IndexError):
+        position, end = _public_key(der)
+    except ValueError:  # binascii.Error is one
         return ""
     return f"sha256:{hashlib.sha256(der[position:end]).hexdigest()}"
+
+
+def _public_key(der: bytes) -> tuple[int, int]:
+    """Where the SubjectPublicKeyInfo begins and ends in a certificate."""
+    certificate, _ = _tlv(der, 0, SEQUENCE)
+    position, _ = _tlv(der, certificate, SEQUENCE)
+    if der[position : position + 1] == bytes([VERSION]):  # it is optional
+        position = _tlv(der, position)[1]
+    position = _tlv(der, position, INTEGER)[1]  # serial number
+    for _ in range(4):  # algorithm, issuer, validity, subject
+        position = _tlv(der, position, SEQUENCE)[1]
+    start, end = _tlv(der, position, SEQUENCE)
+    _tlv(der, _tlv(der, start, SEQUENCE)[1], BIT_STRING)
+    return position, end

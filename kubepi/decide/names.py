@@ -1,5 +1,7 @@
 """The host name a node gets; pure."""
 
+import re
+
 from kubepi.decide.facts import Facts
 
 # What images call every board: kept, all nodes would be the same Node (k3s #532).
@@ -9,11 +11,17 @@ IMAGE_NAMES = {
 }  # fmt: skip
 
 
+# What a Node can be called: a lowercase RFC 1123 subdomain.
+LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+NODE_NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
+
+
 def chosen_name(configured: str, facts: Facts) -> str:
     """The configured name, else the one it has, else `pi-` and the end of serial or MAC."""
     if configured:
         return configured
-    if facts.host_name.lower() not in IMAGE_NAMES:
-        return facts.host_name.lower()
+    name = facts.host_name.lower()
+    if name not in IMAGE_NAMES and NODE_NAME.fullmatch(name):
+        return name
     unique = facts.board.serial or (facts.wired_mac or "").replace(":", "")
-    return f"pi-{unique[-6:].lower()}" if unique else facts.host_name.lower()
+    return f"pi-{unique[-6:].lower()}" if unique else name

@@ -1,7 +1,6 @@
 """The fingerprint of an armoured OpenPGP key, so that a key can be pinned; pure."""
 
 import base64
-import binascii
 import hashlib
 
 
@@ -18,10 +17,11 @@ def fingerprint(armoured: str) -> str:
     lines = body.split("\n\n", 1)[1].split()
     try:
         data = base64.b64decode("".join(line for line in lines if not line.startswith("=")))
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         return ""
     packet = _first_packet(data)
-    if packet is None:
+    # the length of what is hashed has two bytes
+    if packet is None or len(packet) > 0xFFFF:
         return ""
     return hashlib.sha1(b"\x99" + len(packet).to_bytes(2) + packet).hexdigest().upper()
 

@@ -110,6 +110,15 @@ def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
             f"the token given here is not that of any master on this LAN: heard {names}",
             "print the right token on the master with: sudo kubepi token show",
         )
+    silent = [peer for peer in masters(heard) if peer.is_silent(now)]
+    if silent:
+        advert = silent[0].advert
+        return Rendezvous(
+            None,
+            f"the master {advert.node} ({advert.address}) is silent since "
+            f"{now - silent[0].heard:.0f} s",
+            f"is {advert.node} on, and on this network? kubepi status there tells how it is",
+        )
     nodes = ", ".join(sorted(p.advert.node for p in heard if p.trusted))
     seen = f"; heard with our token, but no master: {nodes}" if nodes else "; heard no node at all"
     return Rendezvous(

@@ -7,35 +7,20 @@ the host puts its root before them. Tests: tests/unit/test_host.py, the fake in 
 import os
 import shlex
 import stat
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kubepi.errors import CommandFailed, ReadOnly, StepFailed
 from kubepi.log import LOG_FILE, Log
 from kubepi.machine.disk import Disk
+from kubepi.machine.programs import Result, execute
+
+__all__ = ["PROBE_SECONDS", "RUN_SECONDS", "Host", "ReadOnlyDisk", "ReadOnlyHost", "Result"]
 
 PROBE_SECONDS = 30.0
 RUN_SECONDS = 900.0
 LOOKING_LINES = 2  # of what a looking program says, in the log
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a program answered. `code` 127: it is not there; 124: it took too long."""
-
-    argv: tuple[str, ...]
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def ok(self) -> bool:
-        return self.code == 0
 
 
 class Host:
@@ -237,39 +222,11 @@ class Host:
 
     # --- programs -------------------------------------------------------------------------
 
-    def _environment(self) -> Mapping[str, str]:
-        inside = self.root == Path("/")
-        return {
-            "PATH": SYSTEM_PATH if inside else os.environ.get("PATH", SYSTEM_PATH),
-            "LC_ALL": "C.UTF-8",
-            "HOME": "/root",
-            "DEBIAN_FRONTEND": "noninteractive",
-            **{name: os.environ[name] for name in PROXIES if name in os.environ},
-        }
-
     def _execute(
         self, argv: Sequence[str], stdin: str | None, timeout: float, most_lines: int = 200
     ) -> Result:
         start = time.monotonic()
-        try:
-            done = subprocess.run(
-                argv,
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-                env=self._environment(),
-            )
-            result = Result(tuple(argv), done.returncode, done.stdout, done.stderr)
-        except FileNotFoundError:
-            result = Result(tuple(argv), 127, "", f"{argv[0]}: not found")
-        except PermissionError as error:
-            result = Result(tuple(argv), 126, "", str(error))
-        except subprocess.TimeoutExpired:
-            result = Result(tuple(argv), 124, "", f"{argv[0]}: no end after {timeout:.0f} s")
+        result = execute(argv, stdin, timeout, own_path=self.root == Path("/"))
         seconds = time.monotonic() - start
         self.seconds_in_programs += seconds
         said = f"{result.stdout}{result.stderr}"

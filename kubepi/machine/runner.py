@@ -95,15 +95,22 @@ def _look(step: Step, host: Host) -> Finding | None:
     try:
         return step.check(host)
     except NotYet as missing:
-        raise StepFailed(
-            f"{step.name}: needs {missing.what}, which is not there",
-            "kubepi doctor looks at what the earlier steps should have made",
-        ) from missing
+        raise _lacks(step, missing) from missing
+
+
+def _lacks(step: Step, missing: NotYet) -> StepFailed:
+    return StepFailed(
+        f"{step.name}: needs {missing.what}, which is not there",
+        "kubepi doctor looks at what the earlier steps should have made",
+    )
 
 
 def _make_right(step: Step, host: Host, finding: Finding) -> None:
     host.log.line(f"step {step.name}: {finding}")
-    step.apply(host)
+    try:
+        step.apply(host)
+    except NotYet as missing:
+        raise _lacks(step, missing) from missing
     # what a step made must survive a power cut before the next one builds on it
     host.sync()
     left = _look(step, host)

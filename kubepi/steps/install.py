@@ -44,12 +44,12 @@ After=network.target cloud-config.service dbus.service {AGENT}
 ConditionPathExists={state.PENDING}
 
 [Service]
-Type=oneshot
+# not oneshot: multi-user.target, and what waits for it, must not wait for us
+Type=exec
 ExecStart=/usr/bin/python3 -I {FILE} resume
 Restart=on-failure
 RestartSec=30
-# what kubepi asks apt or kubeadm to do must not end half-way because systemd is impatient
-TimeoutStartSec=infinity
+# what kubepi asked apt or kubeadm to do is not killed with it
 KillMode=process
 
 [Install]

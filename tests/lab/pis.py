@@ -73,7 +73,8 @@ class Pis:
         """A program in a node, whatever its exit code."""
         return subprocess.run(
             self.command(node, *argv),
-            input=stdin, capture_output=True, text=True, check=False, timeout=timeout,
+            input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout,
+            check=False,
         )  # fmt: skip
 
     def ask(self, node: str, *argv: str) -> str:
@@ -86,7 +87,8 @@ class Pis:
     def start(self, node: str, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(node, *argv),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
         )  # fmt: skip
 
     def kubepi(self, node: str, *words: str) -> Done:

@@ -105,16 +105,14 @@ def test_a_recording_makes_a_newcomer_wait_and_say_why(pis: Pis) -> None:
         cluster_id="ffffffff", sequence=5,
     )  # fmt: skip
     pis.write("pi6", "/root/token", STRANGER)
-    process = pis.start(
-        "pi6", "python3", "-I", "/root/kubepi.pyz", "join", "--wait", "12",
-        "--token-file", "/root/token",
-    )  # fmt: skip
-    play(
-        pis, encode(gone, key), "ghost",
-        lambda: True if process.poll() is not None else None,
-    )  # fmt: skip
-    assert process.stdout is not None
-    said = process.stdout.read()
+    words = ("join", "--wait", "12", "--token-file", "/root/token")
+    with pis.start("pi6", "python3", "-I", "/root/kubepi.pyz", *words) as process:
+        play(
+            pis, encode(gone, key), "ghost",
+            lambda: True if process.poll() is not None else None,
+        )  # fmt: skip
+        assert process.stdout is not None
+        said = process.stdout.read()
     assert process.returncode == 1
     assert "does not answer" in said, said
     assert "ghost" in said

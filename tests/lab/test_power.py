@@ -16,7 +16,7 @@ pytestmark = pytest.mark.lab
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
 # From this line on a power cut is harmless: the unit that goes on is on the disk.
 SAFE = "service kubepi-agent.service"
-INIT_SECONDS, JOIN_SECONDS = 45.0, 22.0
+INIT_SECONDS, JOIN_SECONDS = 38.0, 16.0
 
 
 class Moments:
@@ -45,6 +45,7 @@ class Moments:
         assert pis.lab("cut", node, check=False).returncode == 0
         process.wait(30)
         reader.join(30)
+        process.stdout.close()
         assert pis.lab("boot", node, check=False).returncode == 0
         self.lines.append(f"{node}: {words[0]} cut {moment:.1f} s on, after: {lines[-1].strip()}")
 
@@ -69,7 +70,7 @@ def cut_init(pis: Pis, node: str, moments: Moments) -> None:
     """A cluster of its own, beside the one of pi1: two on one LAN are kept apart."""
     moments.cut(pis, node, INIT_SECONDS, "init", "--cluster", f"of-{node}", "--kit", KIT)
     wait_finished(pis, node, moments)
-    assert pis.nodes_ready(node) == {node}
+    wait_for(f"{node} Ready", lambda: True if pis.nodes_ready(node) == {node} else None)
     assert pis.run(node, "kubepi", "reset", "--yes").returncode == 0
 
 

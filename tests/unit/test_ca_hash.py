@@ -74,7 +74,11 @@ def test_a_certificate_without_a_version_has_its_pin_too() -> None:
     """Version 1 is left out of the DER (X.509, DEFAULT v1)."""
     version = b"\xa0\x03\x02\x01\x02"
     assert DER.count(version) == 1
-    assert ca_hash(pem(DER.replace(version, b""))) == PIN
+    shorter = bytearray(DER.replace(version, b""))
+    for place in (2, 6):  # the lengths of the certificate and of what is signed in it
+        length = int.from_bytes(DER[place : place + 2]) - len(version)
+        shorter[place : place + 2] = length.to_bytes(2)
+    assert ca_hash(pem(bytes(shorter))) == PIN
 
 
 @pytest.mark.parametrize(
@@ -108,12 +112,10 @@ def test_the_beginning_of_a_certificate_never_raises(length: int) -> None:
     assert ca_hash(pem(DER[:length])) != PIN
 
 
-@pytest.mark.xfail(strict=True, reason="b64decode raises a ValueError that is no binascii.Error")
 def test_letters_that_are_no_ascii_never_raise() -> None:
     assert ca_hash(PEM.replace("MII", "MüI")) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="neither tags nor the end of the data are looked at")
 @pytest.mark.parametrize(
     "der", [bytes(20), DER[: DER.index(b"\x03\x42\x00\x04") + 20], b"\x30\x0e" + b"\x04\x00" * 7],
     ids=["zeros", "cut off in its key", "no certificate"],

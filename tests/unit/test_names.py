@@ -62,7 +62,6 @@ def test_boards_as_they_come_from_the_image(board: str) -> None:
     assert chosen_name("", found) == f"pi-{found.board.serial[-6:]}"
 
 
-@pytest.mark.xfail(strict=True, reason="a host name that no Node can have is kept as it is")
 @pytest.mark.parametrize("host_name", ["my_pi", "pi-", "pi.example_org", "küche"])
 def test_a_host_name_that_no_node_can_have_is_not_kept(host_name: str) -> None:
     """kubeadm would refuse it after all the packages: a lowercase RFC 1123 subdomain."""

@@ -144,7 +144,6 @@ def test_kubepi_itself_goes_last() -> None:
 @pytest.mark.parametrize(
     ("changes", "name", "is_there"),
     [
-        ({}, "file /boot/firmware/config.txt gpu_mem=16", False),
         ({"boot__gpu_mem": 16}, "/boot/firmware/config.txt gpu_mem=16", True),
         ({"boot__gpu_mem": 0}, "config.txt without kubepi's lines", True),
         ({"wifi__country": "DE"},

@@ -160,7 +160,6 @@ def test_names_that_the_plan_asks_for_are_checks(name: str) -> None:
     assert not cgroups_waived(init_goal(preflight__ignore=["memory"]))
 
 
-@pytest.mark.xfail(strict=True, reason="--ignore is not saved: resume is stopped by preflight")
 def test_a_waiver_holds_after_the_reboot_too(tmp_path: Path) -> None:
     pi = fresh_pi(tmp_path / "pi")
     pi.put("/proc/meminfo", "MemTotal: 900000 kB\n")
