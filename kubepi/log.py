@@ -4,11 +4,13 @@ A Raspberry Pi's journal is volatile, so after a power cut this file is what tel
 """
 
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 LOG_FILE = "/var/log/kubepi.log"
+LARGEST = 8_000_000  # bytes; then it becomes kubepi.log.1, and that one goes
 HIDDEN = "[secret]"
 
 
@@ -40,8 +42,16 @@ class Log:
             with self._file.open("a", encoding="utf-8") as stream:
                 self._file.chmod(0o600)
                 stream.write(lines)
+                is_full = stream.tell() > LARGEST
+            if is_full:
+                self._file.replace(self._file.with_suffix(".log.1"))
         except OSError as error:
             self.lost = f"{self._file}: {error.strerror}"
+
+    def tell(self, text: str) -> None:
+        """To the log, and to stderr: of what systemd runs that is the journal."""
+        print(self.redact(text), file=sys.stderr, flush=True)
+        self.line(text)
 
     def command(
         self, argv: Sequence[str], code: int, output: str, seconds: float, most_lines: int = 200

@@ -65,7 +65,7 @@ class Duties:
                 self._remove(node)
                 self.left.add(name)
         except (KubepiError, NotYet) as error:
-            self.host.log.line(f"agent: a duty waits for the next try: {error}")
+            self.host.log.tell(f"agent: a duty waits for the next try: {error}")
 
     def _joiners(self, book: Book) -> list[str]:
         return [p.advert.node for p in book.values() if p.trusted and p.advert.state == "joining"]
@@ -91,13 +91,13 @@ class Duties:
             "-f", "-", stdin=token_secret(token, self.host.now()),
         )  # fmt: skip
         self.token_until = self.host.monotonic() + TOKEN_SECONDS
-        self.host.log.line("agent: a trusted node joins: made the bootstrap token for an hour")
+        self.host.log.tell("agent: a trusted node joins: made the bootstrap token for an hour")
 
     def _remove(self, node: str) -> None:
         """Cordon, drain in bounded time, delete: what the leaver waits for."""
         if kubectl.get_node(self.host, node) is None:
             return
-        self.host.log.line(f"agent: {node} leaves: draining and deleting its Node")
+        self.host.log.tell(f"agent: {node} leaves: draining and deleting its Node")
         try:
             kubectl.tell(
                 self.host, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data",
@@ -105,5 +105,5 @@ class Duties:
             )  # fmt: skip
         except KubepiError as error:
             # it leaves all the same; what could not move is started elsewhere later
-            self.host.log.line(f"agent: {node} leaves undrained: {error.sentence}")
+            self.host.log.tell(f"agent: {node} leaves undrained: {error.sentence}")
         kubectl.tell(self.host, "delete", "node", node, "--ignore-not-found", "--wait=false")

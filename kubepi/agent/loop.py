@@ -116,7 +116,7 @@ class Agent:
         if not is_master and not any(goal.api_name in line for line in lines):
             return
         if keep_names(self.host, lines):
-            self.host.log.line(f"agent: names in {HOSTS}: {'; '.join(lines)}")
+            self.host.log.tell(f"agent: names in {HOSTS}: {'; '.join(lines)}")
 
     def log_decision(self, goal: Goal | None) -> None:
         """Which master, or why none: once per change."""
@@ -126,13 +126,13 @@ class Agent:
         word = found.sentence if found.master is None else f"master is {found.master.advert.node}"
         if word != self.decision:
             self.decision = word
-            self.host.log.line(f"agent: {word}")
+            self.host.log.tell(f"agent: {word}")
 
 
 async def run_agent(host: Host) -> None:
     """Until it is cancelled."""
     agent = Agent(host, look(host))
-    host.log.line(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
+    host.log.tell(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
     direct = await open_direct(agent.own, agent.hear)
     discovery = Discovery(agent.address(), agent.hear)
     await discovery.start()
@@ -151,7 +151,7 @@ async def run_agent(host: Host) -> None:
                 if goal is not None and goal.verb != "reset":
                     agent.keep_names(goal)
             except KubepiError as error:
-                host.log.line(f"agent: {error.sentence}")
+                host.log.tell(f"agent: {error.sentence}")
             agent.log_decision(goal)
             if duty is None or duty.done():
                 is_master = goal is not None and goal.role == "master"
@@ -188,7 +188,7 @@ async def _follow_address(agent: Agent, discovery: Discovery) -> Discovery:
     after = agent.address()
     if after == before:
         return discovery
-    agent.host.log.line(f"agent: address was {before or 'none'}, is {after or 'none'}")
+    agent.host.log.tell(f"agent: address was {before or 'none'}, is {after or 'none'}")
     await discovery.stop()
     moved = Discovery(after, agent.hear)
     await moved.start()

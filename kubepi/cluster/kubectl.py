@@ -76,7 +76,9 @@ def not_ready_because(node: dict[str, Any] | None) -> str | None:
         return "the kubelet has not reported yet"
     if ready["status"] == "True":
         return None
-    return str(ready.get("message") or ready.get("reason") or "not ready")[:160]
+    # `container runtime network not ready: NetworkReady=false reason:X message:what it is`
+    message = str(ready.get("message") or ready.get("reason") or "not ready")
+    return message.rpartition("message:")[2].partition(", CSINode")[0][:120]
 
 
 def node_names(host: Host) -> Sequence[str]:

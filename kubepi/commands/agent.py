@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         try:
             await task
         except asyncio.CancelledError:
-            host.log.line("agent: stops")
+            host.log.tell("agent: stops")
 
     asyncio.run(until_told())
     return 0

@@ -2,30 +2,10 @@
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from kubepi import BUILT
-from kubepi.commands.status import gather
-from kubepi.decide import preflight
-from kubepi.decide.facts import Facts
-from kubepi.decide.goal import Goal
-from kubepi.lan.peers import PEERS, read_peers
-from kubepi.log import LOG_FILE
-from kubepi.machine import state
-from kubepi.machine.configfiles import load
-from kubepi.machine.facts import look
 from kubepi.machine.host import Host, ReadOnlyHost
-
-UNITS = ("kubepi-agent.service", "containerd.service", "kubelet.service")
-
-
-@dataclass(frozen=True)
-class Ailment:
-    """One finding; `name` is what --ignore takes where it is a preflight check."""
-
-    name: str
-    sentence: str
-    cure: str
+from kubepi.report.ailments import examine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,82 +24,3 @@ def run(args: argparse.Namespace, host: Host) -> int:
         for ailment in found:
             print(f"{ailment.name}: {ailment.sentence}\n  cure: {ailment.cure}")
     return 1 if found else 0
-
-
-def examine(host: ReadOnlyHost) -> list[Ailment]:
-    facts = look(host)
-    is_root = host.uid() == 0 or str(host.root) != "/"
-    goal = state.load_goal(host) if is_root else None
-    asked = goal or Goal("join", load(host, {}).settings)
-    found = [
-        Ailment(problem.name, problem.sentence, problem.cure)
-        for problem in preflight.problems(facts, asked, host.now(), BUILT)
-        if problem.name not in asked.settings["preflight.ignore"]
-    ]
-    found += _power(facts, host)
-    if not is_root:
-        found.append(Ailment("root", "most of the rest needs root", "run: sudo kubepi doctor"))
-    elif goal is None:
-        found.append(
-            Ailment("goal", "this Pi was not told what to be", "kubepi init, or kubepi join")
-        )
-    else:
-        found += _units(host) + _drift(goal, host) + _lan(goal, host)
-    return found
-
-
-def _power(facts: Facts, host: ReadOnlyHost) -> list[Ailment]:
-    from kubepi.machine.health import look_closer
-
-    health = look_closer(host)
-    return [
-        Ailment("power", word, "use the board's own power supply and a short, thick cable")
-        for word in health.power or ()
-    ]
-
-
-def _units(host: ReadOnlyHost) -> list[Ailment]:
-    found = []
-    for unit in UNITS:
-        result = host.probe(["systemctl", "is-failed", unit])
-        if result.stdout.strip() == "failed":
-            lines = host.probe(["journalctl", "-u", unit, "-n", "3", "--no-pager", "-o", "cat"])
-            last = " / ".join(lines.stdout.strip().splitlines())[:300]
-            found.append(
-                Ailment(unit, f"failed: {last}", f"journalctl -u {unit}; systemctl restart {unit}")
-            )
-    return found
-
-
-def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
-    status = gather(goal, host)
-    again = f"sudo kubepi {goal.verb} makes it right"
-    found = [Ailment("drift", f"{step}: {word}", again) for step, word in status.drift.items()]
-    if not state.goal_reached(host):
-        found.append(
-            Ailment("unfinished", f"{goal.verb} has not ended: {status.progress}", again)
-        )
-    for name, _role, condition, *_ in status.cluster_nodes:
-        if condition != "Ready":
-            found.append(
-                Ailment("node", f"{name} is {condition}", f"sudo kubepi doctor on {name}")
-            )
-    return found
-
-
-def _lan(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
-    if not host.exists(PEERS):
-        return [
-            Ailment(
-                "agent", "the agent has not written down any peers", f"look into {LOG_FILE}"
-            )
-        ]
-    peers = read_peers(host).values()
-    if not peers and goal.role == "worker":
-        return [
-            Ailment(
-                "multicast", "no other Pi is heard; multicast seems blocked on this network",
-                "name the master in kubepi.yaml: cluster.seeds: [ADDRESS]",
-            )
-        ]  # fmt: skip
-    return []

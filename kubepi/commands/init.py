@@ -3,6 +3,7 @@
 import argparse
 
 from kubepi.commands import changing
+from kubepi.commands import settings as wanted
 from kubepi.decide.goal import Goal
 from kubepi.errors import UsageError
 from kubepi.machine import state
@@ -13,7 +14,7 @@ from kubepi.reconcile import reconcile
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     changing.add_run_options(parser)
-    changing.add_settings(parser)
+    wanted.add_settings(parser)
     parser.add_argument("--token-file", metavar="FILE", help="use this cluster token")
 
 
@@ -25,9 +26,9 @@ def run(args: argparse.Namespace, host: Host) -> int:
             f"this Pi is a {before.role} of the cluster {before.settings['cluster.name']!r}",
             "a node changes its role by: kubepi reset, then kubepi init",
         )
-    config = load(host, changing.flags(args))
-    changing.warn(config)
-    settings, flagged = changing.settings_of(args, config, before, host)
+    config = load(host, wanted.flags(args))
+    wanted.warn(config)
+    settings, flagged = wanted.settings_of(args, config, before, host)
     admin = changing.calling_user() or (None if before is None else before.admin)
     goal = Goal("init", settings, admin=admin, flagged=flagged)
     token = changing.read_token(args, host) or config.token

@@ -5,6 +5,7 @@ import getpass
 import sys
 
 from kubepi.commands import changing
+from kubepi.commands import settings as wanted
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import advert_key, normalise_token
 from kubepi.decide.goal import Goal, Secret
@@ -18,7 +19,7 @@ from kubepi.reconcile import reconcile
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     changing.add_run_options(parser)
-    changing.add_settings(parser)
+    wanted.add_settings(parser)
     parser.add_argument("--token-file", metavar="FILE", help="file that holds the cluster's token")
     parser.add_argument(
         "--master", metavar="ADDRESS", help="ask this address where multicast does not pass"
@@ -36,13 +37,13 @@ def run(args: argparse.Namespace, host: Host) -> int:
             f"this Pi is the {before.role} of the cluster {before.settings['cluster.name']!r}",
             "a node changes its role by: kubepi reset, then kubepi join",
         )
-    flags = changing.flags(args)
+    flags = wanted.flags(args)
     if args.master:
         flags["cluster.seeds"] = ("--master", [args.master])
     config = load(host, flags)
-    changing.warn(config)
+    wanted.warn(config)
     # what was decided at the first join stays decided: cluster, name, address
-    settings, flagged = changing.settings_of(args, config, before, host)
+    settings, flagged = wanted.settings_of(args, config, before, host)
     if before is not None and state.goal_reached(host):
         return _finish(args, host, Goal("join", settings, flagged=flagged), None)
     token = _token(args, host, config.token)

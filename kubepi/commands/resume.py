@@ -22,7 +22,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if state.goal_reached(host) and not args.dry_run:
         print("nothing to go on with: this Pi is what it should be", file=sys.stderr)
         return 0
-    host.log.line(f"resume: goes on with {goal.verb}")
+    host.log.tell(f"resume: goes on with {goal.verb}")
     try:
         reconcile(goal, host, Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty()))
     except LockHeld as other:

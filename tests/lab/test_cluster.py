@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from pis import FILE, KIT, Pis
+from pis import FILE, KIT, Pis, wait_for
 
 pytestmark = pytest.mark.lab
 WORKERS = ("pi2", "pi3")
@@ -84,6 +84,26 @@ def test_the_certificate_holds_host_name_and_local(pis: Pis) -> None:
     for name in ("pi1", "pi1.local", "home.kubepi.internal"):
         done = pis.run("pi1", "python3", "-c", program, name)
         assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+def test_nothing_depends_on_the_legacy_iptables_tables(pis: Pis) -> None:
+    """The kernels of newer Pis have none of them."""
+    for node in ("pi1", *WORKERS):
+        assert pis.run(node, "cat", "/proc/net/ip_tables_names").stdout == ""
+
+
+def test_the_agent_comes_back_and_tells_the_journal(pis: Pis) -> None:
+    main_pid = ("systemctl", "show", "-p", "MainPID", "--value", "kubepi-agent")
+    before = pis.ask("pi3", *main_pid).strip()
+    pis.ask("pi3", "kill", "-9", before)
+
+    def restarted() -> bool | None:
+        now = pis.ask("pi3", *main_pid).strip()
+        return True if now not in ("0", before) else None
+
+    wait_for("the agent of pi3 to come back", restarted, 30)
+    journal = pis.ask("pi3", "journalctl", "-u", "kubepi-agent", "--no-pager", "-o", "cat")
+    assert journal.count("agent: starts as pi3") == 2
 
 
 def test_a_dry_run_of_join_says_what_would_change_and_changes_nothing(pis: Pis) -> None:

@@ -27,7 +27,7 @@ FLOORS = [
     {"steps"},
     {"plan", "agent"},
     {"terminal"},
-    {"reconcile"},
+    {"reconcile", "report"},
     {"commands"},
     {"cli"},
     {"__main__"},

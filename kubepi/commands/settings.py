@@ -1,0 +1,81 @@
+"""From the command line and kubepi.yaml to a goal's settings, for init and join."""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from kubepi.decide.config import Config
+from kubepi.decide.goal import Goal
+from kubepi.machine.facts import look
+from kubepi.machine.host import Host
+
+# flag -> dotted name of the setting it sets
+SETTING_OF = {
+    "kit": ("--kit", "downloads.kit"),
+    "cluster": ("--cluster", "cluster.name"),
+    "kubernetes": ("--kubernetes", "kubernetes.version"),
+    "node_name": ("--node-name", "node.name"),
+    "address": ("--address", "node.address"),
+}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kit", metavar="DIR", help="offline kit with packages and images")
+    parser.add_argument("--cluster", metavar="NAME", help="name of the cluster")
+    parser.add_argument("--kubernetes", metavar="VERSION", help="v1.36.3, 1.36 or newest")
+    parser.add_argument("--node-name", metavar="NAME", help="name of this node")
+    parser.add_argument("--address", metavar="IP", help="address of this node in the cluster")
+
+
+def flags(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """Dotted name -> (flag as typed, value), for the settings given on the command line."""
+    given = {}
+    for attribute, (flag, setting) in SETTING_OF.items():
+        value = getattr(args, attribute, None)
+        if value is not None:
+            if setting == "downloads.kit":
+                value = os.path.abspath(value)  # noqa: PTH100 - no symlink is to be resolved
+            given[setting] = (flag, value)
+    return given
+
+
+def warn(config: Config) -> None:
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def settings_of(
+    args: argparse.Namespace, config: Config, before: Goal | None, host: Host
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Settings for the new goal, and which of them came from flags, now or at an earlier run.
+
+    Raises:
+        ConfigError: what is fixed was changed.
+    """
+    flagged = {name for name, source in config.sources.items() if source.startswith("--")}
+    if before is not None:
+        config = config.keeping(before.settings, before.flagged)
+        config.refuse_changes(before.settings)
+        flagged |= {name for name in before.flagged if name not in config.own}
+    settings = dict(config.settings)
+    # a waiver holds after the reboot too, when nobody types it again
+    waived = {*settings["preflight.ignore"], *args.ignore}
+    if before is not None and "--ignore" in before.flagged:
+        waived |= set(before.settings["preflight.ignore"])
+    settings["preflight.ignore"] = sorted(waived)
+    if args.ignore:
+        flagged.add("--ignore")
+    if not settings["downloads.kit"]:
+        settings["downloads.kit"] = _found_kit(host)
+    return settings, tuple(sorted(flagged))
+
+
+def _found_kit(host: Host) -> str:
+    """The environment's kit, or one on the boot partition; "" where there is none."""
+    folder = look(host).boot_folder
+    if os.environ.get("KUBEPI_KIT"):
+        return os.path.abspath(os.environ["KUBEPI_KIT"])  # noqa: PTH100 - links stay links
+    if folder is not None and host.exists(f"{folder}/kubepi-kit/bundle.yaml"):
+        return f"{folder}/kubepi-kit"
+    return ""

@@ -1,0 +1,1 @@
+"""What status and doctor tell: the node against its goal, the cluster, and what is wrong."""

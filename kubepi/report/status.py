@@ -1,0 +1,84 @@
+"""This node against its goal, and the cluster as the API sees it; looks only.
+
+Tests: tests/unit/test_report.py, tests/lab/test_cluster.py.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from kubepi.cluster import kubectl
+from kubepi.decide.goal import Goal
+from kubepi.decide.plan import make_plan
+from kubepi.errors import NotYet
+from kubepi.lan.peers import read_peers
+from kubepi.machine import state
+from kubepi.machine.facts import look
+from kubepi.machine.host import ReadOnlyHost
+from kubepi.machine.runner import PROGRESS
+from kubepi.resources import own_file
+
+
+@dataclass
+class Status:
+    """What is printed; `drift` is step name -> finding."""
+
+    node: str
+    role: str
+    cluster: str
+    state: str
+    version: str = ""
+    progress: str = ""
+    drift: dict[str, str] = field(default_factory=dict)
+    cluster_nodes: list[tuple[str, ...]] = field(default_factory=list)
+    silent: str = ""
+
+
+def gather(goal: Goal, host: ReadOnlyHost) -> Status:
+    facts = look(host)
+    reached = state.goal_reached(host)
+    status = Status(
+        facts.host_name, goal.role, str(goal.settings["cluster.name"]),
+        "ready" if reached else "on its way",
+        version=(host.read(state.PINNED_VERSION) or "").strip(),
+    )  # fmt: skip
+    if not reached:
+        report = state.read_json(host, PROGRESS) or {}
+        status.progress = f"{report.get('percent', 0)} %: {report.get('step', 'waits to go on')}"
+    for step in make_plan(goal, facts, own_file()):
+        try:
+            finding = step.check(host)
+        except NotYet as missing:
+            status.drift[step.name] = f"needs {missing.what}"
+        else:
+            if finding is not None:
+                status.drift[step.name] = str(finding)
+    _ask_cluster(status, host)
+    masters = [peer for peer in read_peers(host).values() if peer.is_master]
+    if goal.role == "master" and masters:
+        status.drift["one master"] = f"{masters[0].advert.node} is a master with our token too"
+    return status
+
+
+def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:
+    try:
+        result = kubectl.ask(host, "get", "nodes", "-o", "json", timeout=5)
+    except NotYet as missing:
+        status.silent = f"not in a cluster ({missing.what} is not there)"
+        return
+    if not result.ok:
+        status.silent = (result.stderr.strip().splitlines() or ["no answer"])[-1]
+        return
+    for item in json.loads(result.stdout)["items"]:
+        why = kubectl.not_ready_because(item)
+        labels = item["metadata"]["labels"]
+        role = "master" if "node-role.kubernetes.io/control-plane" in labels else "worker"
+        addresses = {entry["type"]: entry["address"] for entry in item["status"]["addresses"]}
+        status.cluster_nodes.append(
+            (
+                item["metadata"]["name"],
+                role,
+                "Ready" if why is None else f"not Ready: {why}",
+                item["status"]["nodeInfo"]["kubeletVersion"],
+                addresses.get("InternalIP", "?"),
+            )
+        )
