@@ -7,7 +7,7 @@ Pi every imported module is felt (tests/bench/startup.py).
 import sys
 
 from kubepi import VERSION
-from kubepi.errors import KubepiError, NotYet
+from kubepi.errors import KubepiError, NotYet, UsageError
 
 VERBS = {
     "init": "make this Pi the master of a new cluster",
@@ -83,18 +83,26 @@ def _run(verb: str, words: list[str], root: str) -> int:
     import argparse
     from importlib import import_module
     from pathlib import Path
+    from typing import NoReturn
 
     from kubepi.log import LOG_FILE, Log
     from kubepi.machine.host import Host
 
     command = import_module(f"kubepi.commands.{verb}")
-    parser = argparse.ArgumentParser(prog=f"kubepi {verb}", description=command.__doc__)
-    command.add_arguments(parser)
-    args = parser.parse_args(words)
+    class Parser(argparse.ArgumentParser):
+        """A mistake in the options is an error like any other."""
+
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(message, f"kubepi {verb} --help lists the options")
+
     base = Path(root).resolve()
+    if not base.is_dir():
+        return _say_usage(f"--root {root}: there is no such folder")
     host = Host(base, Log(base / LOG_FILE.lstrip("/")))
     try:
-        code: int = command.run(args, host)
+        parser = Parser(prog=f"kubepi {verb}", description=command.__doc__)
+        command.add_arguments(parser)
+        code: int = command.run(parser.parse_args(words), host)
     except KubepiError as error:
         print(f"kubepi: {host.log.redact(error.sentence)}", file=sys.stderr)
         if error.hint:

@@ -39,7 +39,7 @@ class Log:
         lines = "".join(f"{stamp} {line}\n" for line in self.redact(text).splitlines() or [""])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as stream:
+            with self._file.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 self._file.chmod(0o600)
                 stream.write(lines)
                 is_full = stream.tell() > LARGEST

@@ -74,8 +74,9 @@ class Terminal:
         return f"\033[{COLOURS[status]}m{padded}\033[0m" if self._colour else padded
 
     def _tick(self) -> None:
-        width = os.get_terminal_size(self._stream.fileno()).columns if self._in_place else 80
+        # a serial console has no width
+        width = os.get_terminal_size(self._stream.fileno()).columns or 80
         while not self._stop.wait(0.3):
-            seconds = time.monotonic() - self._began
-            text = f"{'…':12} {self._text} ({seconds:.0f} s)"[: width - 1]
-            print(f"\r\033[K{text}", end="", file=self._stream, flush=True)
+            took = f" ({time.monotonic() - self._began:.0f} s)"
+            text = f"{'…':12} {self._text}"[: width - 1 - len(took)]
+            print(f"\r\033[K{text}{took}", end="", file=self._stream, flush=True)

@@ -71,10 +71,16 @@ class Duties:
         return [p.advert.node for p in book.values() if p.trusted and p.advert.state == "joining"]
 
     def _leavers(self, book: Book) -> dict[str, str]:
+        trusted = {name: peer.advert for name, peer in book.items() if peer.trusted}
+        # a board that came back has a new id: an old farewell of it, recorded, counts no more
+        newest = {
+            advert.node: max(a.time for a in trusted.values() if a.node == advert.node)
+            for advert in trusted.values()
+        }
         gone = {
-            name: peer.advert.node
-            for name, peer in book.items()
-            if peer.trusted and peer.advert.state == "leaving"
+            name: advert.node
+            for name, advert in trusted.items()
+            if advert.state == "leaving" and advert.time == newest[advert.node]
         }
         self.left &= set(gone)  # a node that came back may leave again
         return {name: node for name, node in gone.items() if name not in self.left}

@@ -1,18 +1,19 @@
 """Adverts asked for directly, for where multicast does not pass: one UDP datagram each way.
 
-A datagram is a length (2 bytes) and an advert's TXT record. One that is padded to 1,100 bytes
-is a question too and is answered with the own advert: no answer is larger than its question.
+A datagram is a length (2 bytes) and an advert's TXT record. One that is padded beyond the largest
+advert is a question too and is answered with the own advert: no answer is larger than its question.
 Tests: tests/unit/test_direct.py, tests/lab.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from kubepi.decide.adverts import LARGEST
 
 PORT = 7353
-QUESTION_SIZE = LARGEST + 2
+QUESTION_SIZE = LARGEST + 3  # one more than the largest answer: no answer is a question
 
 
 def pack(record: bytes, question: bool) -> bytes:
@@ -35,8 +36,8 @@ class Direct(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # no isinstance: before Python 3.12 the transport of a socket is no DatagramTransport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         record, question = unpack(data)

@@ -9,6 +9,7 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kubepi.errors import CommandFailed, ReadOnly, StepFailed
@@ -50,7 +51,7 @@ class Host:
     def read_bytes(self, name: str) -> bytes | None:
         """Content, or None where there is no such file."""
         try:
-            return self.path(name).read_bytes()
+            return self._behind_links(name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
@@ -63,8 +64,9 @@ class Host:
         return os.readlink(path) if path.is_symlink() else None
 
     def mode(self, name: str) -> int | None:
+        """Permission bits of a file, of the one behind a link; None where there is none."""
         try:
-            return stat.S_IMODE(self.path(name).lstat().st_mode)
+            return stat.S_IMODE(self._behind_links(name).lstat().st_mode)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -80,6 +82,20 @@ class Host:
     ) -> Result:
         """Run a program that only looks; a failure is an answer like any other."""
         return self._execute(argv, stdin, timeout, LOOKING_LINES)
+
+    def failure(self, result: Result, timeout: float = PROBE_SECONDS) -> CommandFailed:
+        """A failed program as an error: the line to paste, and the last ten lines it said."""
+        output = self.log.redact(f"{result.stdout}\n{result.stderr}".strip())
+        tail = "\n".join(f"  {line}" for line in output.splitlines()[-10:])
+        reason = {127: "is not installed", 124: f"did not end within {timeout:.0f} s"}.get(
+            result.code, f"failed with code {result.code}"
+        )
+        line = self.log.redact(shlex.join(result.argv))
+        return CommandFailed(
+            f"{result.argv[0]} {reason}:\n  # {line}\n{tail}".rstrip(),
+            f"everything that was run is in {LOG_FILE}",
+            output,
+        )
 
     def now(self) -> float:
         """Seconds since 1970, by the Pi's clock, which may be wrong."""
@@ -102,32 +118,24 @@ class Host:
             CommandFailed: it failed; the message shows it as one could paste it.
         """
         result = self._execute(argv, stdin, timeout)
-        if result.ok:
-            return result
-        output = self.log.redact(f"{result.stdout}\n{result.stderr}".strip())
-        tail = "\n".join(f"  {line}" for line in output.splitlines()[-10:])
-        reason = {127: "is not installed", 124: f"did not end within {timeout:.0f} s"}.get(
-            result.code, f"failed with code {result.code}"
-        )
-        raise CommandFailed(
-            f"{argv[0]} {reason}:\n  # {self.log.redact(shlex.join(argv))}\n{tail}".rstrip(),
-            f"everything that was run is in {LOG_FILE}",
-            output,
-        )
+        if not result.ok:
+            raise self.failure(result, timeout)
+        return result
 
     def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
         """Put a whole file in place at once; after a power cut it is the old or the new one."""
         data = content.encode() if isinstance(content, str) else content
         target = self._behind_links(name)
-        self.mkdir(str(Path(name).parent))
         temporary = target.with_name(f".{target.name}.kubepi-new")
         try:
+            self.mkdir(str(Path(name).parent))
             self.disk.create(temporary, data, mode)
             self.disk.fsync(temporary)
             self.disk.rename(temporary, target)
             self.disk.fsync(target.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # a card that went read-only lets nothing be cleaned up
+                temporary.unlink(missing_ok=True)
             raise StepFailed(
                 f"cannot write {name}: {error.strerror}",
                 "make room (df -h) or check the disk (dmesg), then run the same command again",

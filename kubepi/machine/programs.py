@@ -42,11 +42,17 @@ def execute(argv: Sequence[str], stdin: str | None, timeout: float, own_path: bo
         )
     except FileNotFoundError:
         return Result(tuple(argv), 127, "", f"{argv[0]}: not found")
-    except PermissionError as error:
+    except subprocess.TimeoutExpired as error:
+        said = "".join(_text(part) for part in (error.stdout, error.stderr))
+        return Result(tuple(argv), 124, said, f"{argv[0]}: no end after {timeout:.0f} s")
+    except OSError as error:  # not executable, or emptied by a power cut
         return Result(tuple(argv), 126, "", str(error))
-    except subprocess.TimeoutExpired:
-        return Result(tuple(argv), 124, "", f"{argv[0]}: no end after {timeout:.0f} s")
     return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def _text(said: str | bytes | None) -> str:
+    """What was read when the time was up is bytes, also of a program read as text."""
+    return said.decode(errors="replace") if isinstance(said, bytes) else said or ""
 
 
 def _environment(own_path: bool) -> dict[str, str]:

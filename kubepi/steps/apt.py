@@ -73,7 +73,7 @@ def _remember_new(host: Host, what: list[str]) -> None:
     """Before they come: a reset purges only what was not there before."""
     plan = host.probe([*APT, "--simulate", "install", *what], timeout=120)
     if not plan.ok:
-        raise CommandFailed("apt-get cannot plan the installation", "", plan.stderr)
+        raise host.failure(plan)
     # an upgrade shows its old version in brackets before the parenthesis
     new = set(re.findall(r"^Inst (\S+) \(", plan.stdout, re.MULTILINE))
     known = set(added(host))

@@ -4,11 +4,13 @@ May touch: /etc/containerd/config.toml, containerd's image store.
 Tests: tests/steps/test_containerd.py.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kubepi.decide.containerd_config import config_toml
 from kubepi.decide.kit import Kit
-from kubepi.errors import NotYet
+from kubepi.errors import KubepiError, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import open_kit, verified
@@ -19,6 +21,7 @@ from kubepi.steps.files import File
 CTR = ("ctr", "--namespace", "k8s.io")
 ATTEMPT = "images"
 CONFIG = "/etc/containerd/config.toml"
+MIRRORS = "/etc/containerd/certs.d"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,18 @@ def present_images(host: Host) -> set[str]:
     if not result.ok:
         raise NotYet("containerd")
     return set(result.stdout.split())
+
+
+@contextmanager
+def one_attempt(host: Host) -> Iterator[None]:
+    """Marked, so that what a power cut left is not believed; a failure is no power cut."""
+    state.begin_attempt(host, ATTEMPT)
+    try:
+        yield
+    except KubepiError:
+        state.end_attempt(host, ATTEMPT)
+        raise
+    state.end_attempt(host, ATTEMPT)
 
 
 @dataclass(frozen=True)
@@ -82,12 +97,11 @@ class ImagesImported:
             if broken:
                 host.run([*CTR, "images", "remove", "--sync", *broken])
             there = set()
-        state.begin_attempt(host, ATTEMPT)
-        for number, file in enumerate(files, 1):
-            if not set(file.references) <= there:
-                host.on_wait(f"importing image file {number} of {len(files)}: {file.path}")
-                host.run([*CTR, "images", "import", verified(host, self.kit, file)])
-        state.end_attempt(host, ATTEMPT)
+        with one_attempt(host):
+            for number, file in enumerate(files, 1):
+                if not set(file.references) <= there:
+                    host.on_wait(f"importing image file {number} of {len(files)}: {file.path}")
+                    host.run([*CTR, "images", "import", verified(host, self.kit, file)])
 
 
 @dataclass(frozen=True)
@@ -116,9 +130,8 @@ class ImagesPulled:
     def apply(self, host: Host) -> None:
         wanted = self._wanted(host)
         there = set() if state.attempted(host, ATTEMPT) else present_images(host)
-        state.begin_attempt(host, ATTEMPT)
-        for number, image in enumerate(wanted, 1):
-            if image not in there:
-                host.on_wait(f"pulling image {number} of {len(wanted)}: {image}")
-                host.run([*CTR, "images", "pull", "--hosts-dir", "/etc/containerd/certs.d", image])
-        state.end_attempt(host, ATTEMPT)
+        with one_attempt(host):
+            for number, image in enumerate(wanted, 1):
+                if image not in there:
+                    host.on_wait(f"pulling image {number} of {len(wanted)}: {image}")
+                    host.run([*CTR, "images", "pull", "--hosts-dir", MIRRORS, image])

@@ -5,6 +5,7 @@ Tests: tests/steps/test_files.py and tests/laws.
 """
 
 import base64
+import re
 from dataclasses import dataclass, field
 
 from kubepi.machine import state
@@ -87,12 +88,15 @@ def end_mark(label: str) -> str:
 
 def _split(text: str, label: str) -> tuple[str, str, bool]:
     """What is before and behind the block, and whether there is one."""
-    before, found, rest = text.partition(f"{begin_mark(label)}\n")
-    if not found:
+    # an editor may have made CRLF of all line ends, or cut the last one off
+    begin, end = (re.escape(mark(label)) + r"(\r?\n|$)" for mark in (begin_mark, end_mark))
+    found = re.search(begin, text)
+    if found is None:
         return text, "", False
-    _, ended, behind = rest.partition(f"{end_mark(label)}\n")
+    ended = re.search(end, text[found.end() :])
     # without its end mark only the begin mark is surely ours
-    return before, behind if ended else rest, True
+    behind = found.end() + (ended.end() if ended is not None else 0)
+    return text[: found.start()], text[behind:], True
 
 
 def with_block(text: str, label: str, lines: tuple[str, ...]) -> str:
@@ -146,7 +150,7 @@ class BlockAbsent:
 
     def check(self, host: Host) -> Finding | None:
         text = read_text(host, self.path)
-        if text is None or begin_mark(self.label) not in text:
+        if text is None or without_block(text, self.label) == text:
             return None
         return Finding("is there")
 

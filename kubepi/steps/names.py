@@ -29,13 +29,17 @@ def own_address(host: Host, goal: Goal) -> str:
     return network.address
 
 
+def has_cloud_init(host: Host) -> bool:
+    return host.is_dir("/etc/cloud/cloud.cfg.d")
+
+
 def keep_names(host: Host, lines: tuple[str, ...]) -> bool:
     """Our block in /etc/hosts, and in what cloud-init makes /etc/hosts of; True if it changed."""
     block = MarkedBlock(HOSTS, LABEL, lines)
     changed = block.check(host) is not None
     if changed:
         block.apply(host)
-    if host.is_dir("/etc/cloud/cloud.cfg.d") and CloudInitKeepsNames().check(host) is not None:
+    if has_cloud_init(host) and CloudInitKeepsNames().check(host) is not None:
         CloudInitKeepsNames().apply(host)
     return changed
 
@@ -54,7 +58,7 @@ class ApiNamed:
         for line in (host.read(HOSTS) or "").splitlines():
             words = line.partition("#")[0].split()
             if self.goal.api_name in words[1:]:
-                return None
+                return CloudInitKeepsNames().check(host) if has_cloud_init(host) else None
         return Finding(f"is not in {HOSTS}")
 
     def apply(self, host: Host) -> None:

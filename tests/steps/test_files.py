@@ -80,7 +80,6 @@ def test_what_a_file_finds(
     assert (None if found is None else str(found)) == finding
 
 
-@pytest.mark.xfail(strict=True, reason="Host.mode tells the mode of the link, which is 0777")
 def test_a_file_behind_a_link_is_right_once_it_is_applied(tmp_path: Path) -> None:
     pi = FakePi(tmp_path, {"/mnt/real.conf": "theirs\n"})
     pi.symlink(CONF, "../../mnt/real.conf")
@@ -149,7 +148,6 @@ def test_the_mode_and_odd_bytes_of_the_file_stay(tmp_path: Path) -> None:
     assert pi.mode("/etc/hosts") == 0o600
 
 
-@pytest.mark.xfail(strict=True, reason="Host.mode tells the mode of the link, which is 0777")
 def test_a_file_that_is_a_link_is_not_opened_to_the_world(tmp_path: Path) -> None:
     """A link's own mode is 0777."""
     pi = FakePi(tmp_path, {"/etc/hosts.real": HOSTS})
@@ -177,7 +175,6 @@ def test_a_block_without_its_end_is_mended_and_takes_no_foreign_line_with_it(
     assert pi.read("/etc/hosts") == f"{HOSTS}192.168.1.9 nas\n"
 
 
-@pytest.mark.xfail(strict=True, reason="found by its mark, but taken out only with a bare newline")
 @pytest.mark.parametrize("end", ["", "\r\n"], ids=["nothing", "CRLF"])
 def test_a_mark_with_another_line_end_can_be_taken_out(end: str, tmp_path: Path) -> None:
     """An editor on a PC makes CRLF of all; a reset must not end there for ever."""

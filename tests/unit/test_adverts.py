@@ -49,8 +49,8 @@ def test_there_and_back() -> None:
     assert is_signed(record, KEY)
 
 
-@given(st.builds(Advert, node_id=st.text("0af", min_size=1, max_size=16), node=printable, cluster=printable,
-                 role=st.text("masterwk", max_size=8), progress=printable,
+@given(st.builds(Advert, node_id=st.text("0af", min_size=1, max_size=16), node=printable,
+                 cluster=printable, role=st.text("masterwk", max_size=8), progress=printable,
                  sequence=st.integers(0, 10**15 - 1), time=st.integers(0, 10**15 - 1)))  # fmt: skip
 def test_any_printable_advert_comes_back(advert: Advert) -> None:
     back = decode(encode(advert, KEY))

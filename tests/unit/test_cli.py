@@ -13,8 +13,9 @@ from kubepi.machine import state
 from tests.fakes import FakePi
 from tests.scene import init_goal
 
-FILES = {path.stem for path in Path(kubepi.commands.__path__[0]).glob("*.py")}
-NO_VERB = {"__init__", "changing"}
+FILES = Path(kubepi.commands.__path__[0]).glob("*.py")
+# the others hold what several verbs share
+VERB_FILES = {path.stem for path in FILES if "\ndef run(" in path.read_text()}
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -37,7 +38,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_every_command_file_is_a_verb_and_the_reverse() -> None:
-    assert FILES - NO_VERB == set(VERBS)
+    assert set(VERBS) == VERB_FILES
 
 
 @pytest.mark.parametrize("word", ["--help", "-h"])
@@ -111,7 +112,6 @@ def test_wrong_options_of_a_verb_are_usage_errors(run: Run, words: list[str]) ->
     assert f"kubepi {words[0]}" in err
 
 
-@pytest.mark.xfail(strict=True, reason="argparse prints its own form, without a hint")
 def test_wrong_options_of_a_verb_have_the_form_of_every_error(run: Run) -> None:
     err = run("status", "--frobnicate")[2]
     assert err.startswith("kubepi: ")
@@ -125,7 +125,6 @@ def test_root_has_two_forms(run: Run, tmp_path: Path, form: str) -> None:
     assert list(tmp_path.iterdir()) == [], "a look leaves nothing behind"
 
 
-@pytest.mark.xfail(strict=True, reason="a folder that is not there is made")
 def test_a_root_that_is_not_there_is_a_usage_error(run: Run, tmp_path: Path) -> None:
     code, _, err = run("--root", str(tmp_path / "typo"), "init", "--address", "10.0.0.7")
     assert not (tmp_path / "typo").exists()

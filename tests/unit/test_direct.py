@@ -40,7 +40,6 @@ def test_no_answer_is_larger_than_its_question(record: bytes) -> None:
     assert len(pack(record, question=False)) <= len(pack(b"", question=True))
 
 
-@pytest.mark.xfail(strict=True, reason="an advert of 1,100 bytes makes each answer a new question")
 def test_the_largest_answer_is_no_question() -> None:
     assert unpack(pack(b"x" * LARGEST, question=False)) == (b"x" * LARGEST, False)
 
@@ -176,10 +175,6 @@ class Loop(asyncio.SelectorEventLoop):
         return transport, protocol
 
 
-@pytest.mark.xfail(
-    sys.version_info < (3, 12), strict=True,
-    reason="in 3.11 the transport of a socket is no DatagramTransport: the assert fails",
-)  # fmt: skip
 def test_two_agents_on_one_network_hear_each_other() -> None:
     async def meet() -> tuple[list[bytes], list[bytes]]:
         loop = asyncio.get_running_loop()

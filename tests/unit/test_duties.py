@@ -1,4 +1,4 @@
-"""kubepi/agent/duties.py: the joiner's bootstrap token and the leaver's Node, by a master's agent."""
+"""kubepi/agent/duties.py: a master's agent makes a joiner's token, deletes a leaver's Node."""
 
 import json
 from collections.abc import Sequence
@@ -168,7 +168,6 @@ def test_a_joiner_and_a_leaver_at_once(master: Master) -> None:
     assert sorted(word.split()[0] for word in master.told) == ["apply", "delete", "drain"]
 
 
-@pytest.mark.xfail(strict=True, reason="a recorded farewell deletes the Node of the board's new life")
 def test_a_recorded_farewell_takes_nobody_out_who_came_back(master: Master) -> None:
     """A reset board that joins again has a new id; its old last word can be played to an agent
     that was restarted since and never heard it. The newer of the two, by their time, counts."""

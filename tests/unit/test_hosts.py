@@ -20,8 +20,10 @@ def book(*peers: Peer) -> Book:
     return {peer.advert.node_id: peer for peer in peers}
 
 
-def again(peer: Peer, heard: float, **changes: str) -> Peer:
-    return replace(peer, heard=heard, advert=replace(peer.advert, **changes))
+def again(peer: Peer, address: str, node_id: str = "") -> Peer:
+    """Heard later, from elsewhere, perhaps in a new life."""
+    advert = replace(peer.advert, address=address, node_id=node_id or peer.advert.node_id)
+    return replace(peer, heard=peer.heard + 4, advert=advert)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,13 @@ def test_a_silent_master_keeps_its_place() -> None:
 
 
 def test_the_newest_of_two_lives_of_a_board_counts() -> None:
-    reflashed = again(WORKER, 9.0, node_id="ff", address="10.0.0.99")
+    reflashed = again(WORKER, "10.0.0.99", node_id="ff")
     for heard in (book(WORKER, reflashed), book(reflashed, WORKER)):
         assert host_lines(API, "", False, heard) == ("10.0.0.99 pi2",)
 
 
 def test_a_moved_master_moves_the_name() -> None:
-    moved = again(MASTER, 9.0, address="10.0.0.77")
+    moved = again(MASTER, "10.0.0.77")
     assert host_lines(API, "", False, book(moved))[0] == f"10.0.0.77 {API}"
 
 
