@@ -9,6 +9,8 @@ from kubepi.machine.host import Host, Result
 from kubepi.machine.state import RUN
 
 ADMIN = "/etc/kubernetes/admin.conf"
+# kubeadm's own: it works before the rights of admin.conf are made, in the middle of an init
+SUPER_ADMIN = "/etc/kubernetes/super-admin.conf"
 KUBELET = "/etc/kubernetes/kubelet.conf"
 
 
@@ -24,17 +26,20 @@ def kubeconfig(host: Host) -> str:
     raise NotYet(f"{ADMIN} or {KUBELET}")
 
 
-def command(host: Host, *words: str, timeout: int = 10) -> list[str]:
-    config = str(host.path(kubeconfig(host)))
+def command(host: Host, *words: str, timeout: int = 10, config: str = "") -> list[str]:
+    config = str(host.path(config or kubeconfig(host)))
     # its cache of what the API offers, in memory: no writes to the card, nothing left in /root
     cache = str(host.path(f"{RUN}/kubectl"))
     options = ["--kubeconfig", config, "--cache-dir", cache, f"--request-timeout={timeout}s"]
     return ["kubectl", *options, *words]
 
 
-def ask(host: Host, *words: str, stdin: str | None = None, timeout: int = 10) -> Result:
+def ask(
+    host: Host, *words: str, stdin: str | None = None, timeout: int = 10, config: str = ""
+) -> Result:
     """Look through the API; a failure is an answer."""
-    return host.probe(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)
+    argv = command(host, *words, timeout=timeout, config=config)
+    return host.probe(argv, stdin=stdin, timeout=timeout + 20)
 
 
 def tell(host: Host, *words: str, stdin: str | None = None, timeout: int = 60) -> Result:
@@ -42,9 +47,9 @@ def tell(host: Host, *words: str, stdin: str | None = None, timeout: int = 60) -
     return host.run(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)
 
 
-def is_ready(host: Host) -> str | None:
+def is_ready(host: Host, config: str = "") -> str | None:
     """None if the API answers `ok`; else what is in the way, in a few words."""
-    result = ask(host, "get", "--raw", "/readyz", timeout=5)
+    result = ask(host, "get", "--raw", "/readyz", timeout=5, config=config)
     if result.ok and result.stdout.strip() == "ok":
         return None
     last = (result.stderr or result.stdout).strip().splitlines()

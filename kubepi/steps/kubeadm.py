@@ -103,12 +103,14 @@ class KubeadmInit:
 
     def _came_up(self, host: Host) -> bool:
         """Whether what the cut left behind is a control plane that works."""
-        there = (MANIFEST, kubectl.ADMIN, "/var/lib/kubelet/config.yaml")
+        there = (MANIFEST, kubectl.ADMIN, kubectl.SUPER_ADMIN, "/var/lib/kubelet/config.yaml")
         if not all(host.read(name) for name in there):
             return False
         host.run(["systemctl", "start", "kubelet"])
         try:
-            host.wait_until("the API", lambda: kubectl.is_ready(host), API_SECONDS, 2.0)
+            host.wait_until(
+                "the API", lambda: kubectl.is_ready(host, kubectl.SUPER_ADMIN), API_SECONDS, 2.0
+            )
         except KubepiError as error:
             host.log.line(f"decision: wiping the interrupted control plane: {error.sentence}")
             return False

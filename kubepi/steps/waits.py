@@ -50,6 +50,7 @@ class NodeReady:
             return f"no answer from {missing.what}"
 
     def check(self, host: Host) -> Finding | None:
+        kubectl.kubeconfig(host)  # in no cluster yet: nobody to ask
         seen = self._seen(host)
         return None if seen is None else Finding(seen)
 

@@ -101,7 +101,7 @@ class Screen:
         """What came so far; the kernel hands it over a moment after it was written."""
         self.stream.flush()
         said = b""
-        while select.select([self.reader], [], [], 0.3)[0]:
+        while select.select([self.reader], [], [], 0.1)[0]:
             said += os.read(self.reader, 65536)
         return said.decode()
 
