@@ -22,6 +22,13 @@ def render(name: str, values: Mapping[str, str]) -> list[dict[str, Any]]:
     return objects
 
 
+def addon_images(name: str) -> list[str]:
+    """The images that an add-on's addon.yaml names."""
+    import yaml
+
+    return list(yaml.safe_load(read_text(f"manifests/{name}/addon.yaml"))["images"])
+
+
 def identity(item: Mapping[str, Any]) -> tuple[str, str, str]:
     meta = item["metadata"]
     return item["kind"], meta.get("namespace", ""), meta["name"]

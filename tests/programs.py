@@ -41,7 +41,7 @@ def install_programs(pi: FakePi) -> None:
         pi.changes("systemctl", verb, script=_systemctl)
     pi.looks("dpkg-query", script=_dpkg_query)
     pi.looks("dpkg", "--audit", script=lambda pi, argv, stdin: (0, _audit(pi)))
-    pi.changes("dpkg", script=_dpkg_configure)
+    pi.changes("dpkg", script=_dpkg)
     pi.looks("apt-mark", "showhold", script=lambda pi, argv, stdin: (0, pi.read(HOLDS) or ""))
     pi.changes("apt-mark", "hold", script=_hold)
     pi.changes("apt-get", script=_apt_get)
@@ -136,6 +136,9 @@ def _save_packages(pi: FakePi, packages: dict[str, str]) -> None:
 
 def _dpkg_query(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     known = _packages(pi)
+    if "Eflag" in argv[3]:
+        flags = {name: "reinstreq" if v == "half" else "ok" for name, v in known.items()}
+        return 0, "".join(f"{name} {flag}\n" for name, flag in flags.items())
     rows = []
     for name in argv[4:]:
         if name in known:
@@ -148,8 +151,13 @@ def _audit(pi: FakePi) -> str:
     return "".join(name for name, version in _packages(pi).items() if version == "half")
 
 
-def _dpkg_configure(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
+def _dpkg(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
+    """--configure has nothing to do here; --remove takes half-installed packages out."""
     yield
+    if "--remove" in argv:
+        gone = argv[list(argv).index("--remove") + 1 :]
+        _save_packages(pi, {n: v for n, v in _packages(pi).items() if n not in gone})
+        yield
     return 0, ""
 
 
@@ -173,6 +181,9 @@ def _apt_get(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects | Answer:
     if verbs == ["purge"]:
         return _purge(pi, [word for word in argv if word in PACKAGES])
     if verbs == ["install"]:
+        broken = [n for n, v in _packages(pi).items() if v == "half" and n.startswith("kube")]
+        if broken:  # a kit's packages are in no repository
+            return 100, f"E: The package {broken[0]} needs to be reinstalled, but I can't find it"
         return _install(pi, argv)
     return 0, ""
 

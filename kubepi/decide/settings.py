@@ -192,6 +192,28 @@ def _check_name(value: str) -> str:
     raise Wrong(f"{quoted(value)} is not the name of a check", "write it like NumCPU")
 
 
+def _fingerprint(value: str) -> str:
+    found = value.replace(" ", "").upper()
+    if re.fullmatch("[0-9A-F]{40}", found):
+        return found
+    raise Wrong(
+        f"{quoted(value)} is not the fingerprint of a key",
+        "write its 40 hexadecimal digits, as gpg --show-keys prints them",
+    )
+
+
+def _mirrors(value: dict[str, Any]) -> dict[str, str]:
+    for registry, mirror in value.items():
+        if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?", str(registry)):
+            raise Wrong(f"{quoted(str(registry))} is not a registry", "write it like docker.io")
+        if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[^\s\"]*)?", str(mirror)):
+            raise Wrong(
+                f"{quoted(str(mirror))} is not the address of a mirror",
+                "write it like http://mirror:5000",
+            )
+    return {str(registry): str(mirror).rstrip("/") for registry, mirror in value.items()}
+
+
 def _each(check: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
     return lambda items: [check(item) for item in items]
 
@@ -230,6 +252,8 @@ KINDS: dict[str, Kind] = {
     "downloads.kubernetes_repository": Kind(
         "text", _repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
     ),
+    "downloads.repository_key": Kind("text", _fingerprint, "40 hexadecimal digits", optional=True),
+    "downloads.image_mirrors": Kind("map", _mirrors, '{registry.k8s.io: "http://mirror:5000"}'),
     CHECK_NAMES: Kind("list", _each(_check_name), "[memory]"),
     "boot.gpu_mem": Kind("number", _megabytes, "16"),
     "wifi.country": Kind("text", _country, "DE", optional=True),

@@ -57,8 +57,7 @@ def pinned_version(host: Host) -> str:
 def install(host: Host, what: list[str]) -> None:
     """apt-get install of names or files, after a mend of what a power cut broke."""
     if host.probe(["dpkg", "--audit"]).stdout.strip():
-        host.run(["dpkg", "--force-confold", "--configure", "-a"])
-        host.run([*APT, "--fix-broken", "install"])
+        _mend(host)
     try:
         _remember_new(host, what)
         host.run([*APT, "install", *what])
@@ -67,6 +66,22 @@ def install(host: Host, what: list[str]) -> None:
         host.run([*APT, "update"])
         _remember_new(host, what)
         host.run([*APT, "install", *what])
+
+
+def _mend(host: Host) -> None:
+    """What a cut in the middle of dpkg left: packages without their files, or not set up.
+
+    Those of a kit are in no repository, so apt finds no archive to install them again from and
+    refuses all else; ours are taken out, to come anew. Others apt fetches again.
+    """
+    result = host.probe(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Eflag}\\n"])
+    rows = (line.split() for line in result.stdout.splitlines())
+    broken = {row[0] for row in rows if row[1:] == ["reinstreq"]}
+    ours = sorted(broken & set(added(host)))
+    if ours:
+        host.run(["dpkg", "--force-remove-reinstreq", "--force-depends", "--remove", *ours])
+    host.run(["dpkg", "--force-confold", "--configure", "-a"])
+    host.run([*APT, "--fix-broken", "install"])
 
 
 def _remember_new(host: Host, what: list[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from kubepi.addons import addon_images
 from kubepi.decide.containerd_config import config_toml
 from kubepi.decide.kit import Kit
 from kubepi.errors import KubepiError, NotYet
@@ -22,6 +23,7 @@ CTR = ("ctr", "--namespace", "k8s.io")
 ATTEMPT = "images"
 CONFIG = "/etc/containerd/config.toml"
 MIRRORS = "/etc/containerd/certs.d"
+OF_WORKERS = ("/kube-proxy:", "/pause:", "/coredns:")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class ContainerdConfigured:
 
     def apply(self, host: Host) -> None:
         self._file(host).apply(host)
+
+
+def mirror_file(registry: str, mirror: str) -> File:
+    """containerd reads it at each pull, without a restart (containerd docs/hosts.md)."""
+    server = "registry-1.docker.io" if registry == "docker.io" else registry
+    return File(
+        f"{MIRRORS}/{registry}/hosts.toml",
+        f'server = "https://{server}"\n\n'
+        f'[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n',
+    )
 
 
 def present_images(host: Host) -> set[str]:
@@ -106,7 +118,9 @@ class ImagesImported:
 
 @dataclass(frozen=True)
 class ImagesPulled:
-    """kubeadm's images from their registries, as a phase of its own before anything waits."""
+    """What this node needs from the registries, as a phase of its own before anything waits."""
+
+    joining: bool = False
 
     @property
     def name(self) -> str:
@@ -119,7 +133,10 @@ class ImagesPulled:
         )
         if not result.ok:
             raise NotYet("kubeadm")
-        return result.stdout.split()
+        images = result.stdout.split()
+        if self.joining:  # a worker runs no control plane
+            images = [image for image in images if any(name in image for name in OF_WORKERS)]
+        return [*images, *addon_images("flannel")]
 
     def check(self, host: Host) -> Finding | None:
         missing = set(self._wanted(host)) - present_images(host)

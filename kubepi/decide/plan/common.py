@@ -14,7 +14,12 @@ from kubepi.steps.boot import (
     MemoryController,
 )
 from kubepi.steps.cloud_init import CloudInitKeepsNames
-from kubepi.steps.containerd import ContainerdConfigured, ImagesImported, ImagesPulled
+from kubepi.steps.containerd import (
+    ContainerdConfigured,
+    ImagesImported,
+    ImagesPulled,
+    mirror_file,
+)
 from kubepi.steps.identity import HostNamed, UniqueIdentity
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
 from kubepi.steps.kernel import KernelModules, Sysctl, TimeSane
@@ -22,7 +27,7 @@ from kubepi.steps.names import ApiNamed
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
 from kubepi.steps.services import ServiceEnabled, ServiceRunning
 from kubepi.steps.swap import SwapOff
-from kubepi.steps.versions import KubernetesRepository, VersionPinned
+from kubepi.steps.versions import KEY_FINGERPRINT, KubernetesRepository, VersionPinned
 from kubepi.steps.waits import Rebooted
 
 OS_PACKAGES = ("containerd", "iptables", "conntrack", "ethtool", "socat")
@@ -108,8 +113,10 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     wanted = settings["kubernetes.version"]
     joining = goal.verb == "join"
     url = settings["downloads.kubernetes_repository"]
-    repository = [] if kit else [KubernetesRepository(url, wanted, joining)]
-    images = ImagesImported(kit) if kit else ImagesPulled()
+    key = settings["downloads.repository_key"] or KEY_FINGERPRINT
+    repository = [] if kit else [KubernetesRepository(url, wanted, joining, key)]
+    mirrors = sorted(settings["downloads.image_mirrors"].items())
+    images = ImagesImported(kit) if kit else ImagesPulled(joining)
     return [
         AptPackages(OS_PACKAGES, kit),
         *repository,
@@ -118,6 +125,7 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
         ContainerdConfigured(facts.can_lower_oom_score),
         ServiceRunning("containerd.service"),
         ServiceEnabled("kubelet.service"),
+        *(mirror_file(registry, mirror) for registry, mirror in mirrors),
         images,
         ApiNamed(goal),
     ]
