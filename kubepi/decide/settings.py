@@ -252,7 +252,9 @@ KINDS: dict[str, Kind] = {
     "downloads.kubernetes_repository": Kind(
         "text", _repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
     ),
-    "downloads.repository_key": Kind("text", _fingerprint, "40 hexadecimal digits", optional=True),
+    "downloads.repository_key": Kind(
+        "text", _fingerprint, "DE15B14486CD377B9E876E1A234654DA9A296436", optional=True
+    ),
     "downloads.image_mirrors": Kind("map", _mirrors, '{registry.k8s.io: "http://mirror:5000"}'),
     CHECK_NAMES: Kind("list", _each(_check_name), "[memory]"),
     "boot.gpu_mem": Kind("number", _megabytes, "16"),

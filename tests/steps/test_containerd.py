@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kubepi.addons import addon_images
 from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.steps.apt import AptPackages
@@ -26,6 +27,7 @@ from tests.steps.lawful import obeys
 
 CONFIGURED, IMPORTED, PULLED = ContainerdConfigured(True), ImagesImported(KIT), ImagesPulled()
 NAMES = ["registry.k8s.io/pause:3.10.2", "registry.k8s.io/etcd:3.6.5-0"]
+WANTED = [*NAMES, *addon_images("flannel")]
 
 
 def with_containerd(folder: Path) -> FakePi:
@@ -152,44 +154,52 @@ def _pull(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
 
 def test_pulled_images_obey_the_laws(tmp_path: Path) -> None:
     pi = obeys(PULLED, lambda folder: offers(rebooting(folder)), tmp_path)
-    assert present_images(pi) == set(NAMES)
+    assert present_images(pi) == set(WANTED)
 
 
 def test_kubeadm_names_the_images_of_the_pinned_version(tmp_path: Path) -> None:
     pi = offers(with_containerd(tmp_path / "pi"))
-    assert str(PULLED.check(pi.read_only())) == "2 missing"
+    assert str(PULLED.check(pi.read_only())) == f"{len(WANTED)} missing"
     assert pi.probed[-2][-2:] == ("--kubernetes-version", VERSION)
     shown: list[str] = []
     pi.on_wait = shown.append
     PULLED.apply(pi)
-    assert shown == [f"pulling image {n} of 2: {name}" for n, name in enumerate(NAMES, 1)]
-    assert [argv[-1] for argv in pi.ran] == NAMES
+    total = len(WANTED)
+    assert shown == [f"pulling image {n} of {total}: {name}" for n, name in enumerate(WANTED, 1)]
+    assert [argv[-1] for argv in pi.ran] == WANTED
+
+
+def test_a_worker_pulls_no_control_plane(tmp_path: Path) -> None:
+    pi = offers(with_containerd(tmp_path / "pi"))
+    ImagesPulled(joining=True).apply(pi)
+    pulled = [argv[-1] for argv in pi.ran]
+    assert pulled == [name for name in WANTED if "pause" in name or "flannel" in name]
 
 
 def test_what_is_there_is_not_pulled_again_but_after_a_cut(tmp_path: Path) -> None:
     pi = offers(with_containerd(tmp_path / "pi"))
     pi.put(IMAGES, f"{NAMES[0]}\n")
     PULLED.apply(pi)
-    assert [argv[-1] for argv in pi.ran] == NAMES[1:]
+    assert [argv[-1] for argv in pi.ran] == WANTED[1:]
     pi.ran.clear()
     state.begin_attempt(pi, ATTEMPT)
     assert str(PULLED.check(pi.read_only())) == "a pull was interrupted"
     PULLED.apply(pi)
-    assert [argv[-1] for argv in pi.ran] == NAMES
+    assert [argv[-1] for argv in pi.ran] == WANTED
 
 
 def test_a_pull_that_failed_is_no_pull_that_was_cut_off(tmp_path: Path) -> None:
     """What was pulled before it need not be pulled again over a slow line."""
     pi = offers(with_containerd(tmp_path / "pi"))
     pi.changes("ctr", "--namespace", "k8s.io", "images", "pull", script=lambda pi, argv, stdin: (
-        (1, "no route to host") if argv[-1] == NAMES[1] else pi._drive(_pull(pi, argv, ""), argv)
+        (1, "no route to host") if argv[-1] == WANTED[1] else pi._drive(_pull(pi, argv, ""), argv)
     ))  # fmt: skip
     with pytest.raises(CommandFailed):
         PULLED.apply(pi)
     offers(pi)
     pi.ran.clear()
     PULLED.apply(pi)
-    assert [argv[-1] for argv in pi.ran] == NAMES[1:]
+    assert [argv[-1] for argv in pi.ran] == WANTED[1:]
 
 
 def test_without_kubeadm_nothing_can_be_said(tmp_path: Path) -> None:
