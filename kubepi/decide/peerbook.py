@@ -115,8 +115,7 @@ def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
         advert = silent[0].advert
         return Rendezvous(
             None,
-            f"the master {advert.node} ({advert.address}) is silent since "
-            f"{now - silent[0].heard:.0f} s",
+            f"the master {advert.node} ({advert.address}) fell silent",
             f"is {advert.node} on, and on this network? kubepi status there tells how it is",
         )
     nodes = ", ".join(sorted(p.advert.node for p in heard if p.trusted))

@@ -122,14 +122,25 @@ class Host:
             raise self.failure(result, timeout)
         return result
 
-    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Put a whole file in place at once; after a power cut it is the old or the new one."""
+    def write(
+        self,
+        name: str,
+        content: str | bytes,
+        mode: int = 0o644,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
+        """Put a whole file in place at once; after a power cut it is the old or the new one.
+
+        `owner` (user and group id) has it from the first moment on.
+        """
         data = content.encode() if isinstance(content, str) else content
         target = self._behind_links(name)
         temporary = target.with_name(f".{target.name}.kubepi-new")
         try:
             self.mkdir(str(Path(name).parent))
             self.disk.create(temporary, data, mode)
+            if owner is not None:
+                self.disk.chown(temporary, *owner)
             self.disk.fsync(temporary)
             self.disk.rename(temporary, target)
             self.disk.fsync(target.parent)

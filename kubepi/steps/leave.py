@@ -19,8 +19,9 @@ LEAVING = f"{state.STATE}/leaving"
 LEFT = f"{state.STATE}/left"
 INTERFACES = ("flannel.1", "cni0", "kube-ipvs0")
 # Only what kubeadm, kubelet, kube-proxy, flannel and the portmap plugin name so.
-CHAIN = re.compile(r"^:?((?:KUBE|FLANNEL|CNI)-[A-Z0-9-]+)\b")
-OURS = re.compile(r"(?:KUBE|FLANNEL|CNI)-[A-Z0-9-]+|flanneld|kubernetes")
+CHAIN = re.compile(r"^:(KUBE|FLANNEL|CNI)-")
+OURS = re.compile(r"(^-A|-j|-g) (KUBE|FLANNEL|CNI)-")  # in a chain of ours, or leading to one
+COMMENT = re.compile(r'"(\\.|[^"\\])*"')
 CNI_FILES = ("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
 FOLDERS = ("/run/flannel", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
 
@@ -75,7 +76,7 @@ def without_ours(rules: str) -> str:
     """What `iptables-save` printed, less all chains and rules of Kubernetes; pure."""
     kept = []
     for line in rules.splitlines():
-        if CHAIN.match(line) or (line.startswith("-A") and OURS.search(line)):
+        if CHAIN.match(line) or OURS.search(COMMENT.sub("", line)):
             continue
         kept.append(line)
     return "".join(f"{line}\n" for line in kept)

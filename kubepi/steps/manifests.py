@@ -125,9 +125,10 @@ class AdminKubeconfig:
 
     def apply(self, host: Host) -> None:
         state.keep_oldest(host, self.path)
-        new_folder = not host.is_dir(f"{self.home}/.kube")
-        host.write(self.path, host.read(kubectl.ADMIN) or "", 0o600)
-        if self.uid:
-            host.chown(self.path, self.uid, self.gid)
-            if new_folder:
-                host.chown(f"{self.home}/.kube", self.uid, self.gid)
+        folder = f"{self.home}/.kube"
+        copy = state.kept_copy(host, self.path)
+        if copy is not None and folder in copy["made"]:  # the folder is ours, also after a cut
+            host.mkdir(folder, 0o750)
+            host.chown(folder, self.uid, self.gid)
+        content = host.read(kubectl.ADMIN) or ""
+        host.write(self.path, content, 0o600, (self.uid, self.gid))

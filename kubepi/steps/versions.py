@@ -20,6 +20,7 @@ from kubepi.steps.files import File
 
 NEWEST_FIRST = tuple(f"v{minor}" for minor in reversed(MINORS))
 KEY_FILE = "/etc/apt/keyrings/kubepi-kubernetes.asc"
+ATTEMPT = "repository"
 SOURCE_FILE = "/etc/apt/sources.list.d/kubepi-kubernetes.list"
 # "isv:kubernetes OBS Project": the key that signs pkgs.k8s.io (kubernetes/release issue 3818).
 KEY_FINGERPRINT = "DE15B14486CD377B9E876E1A234654DA9A296436"
@@ -85,6 +86,8 @@ class KubernetesRepository:
         return File(SOURCE_FILE, f"deb [signed-by={KEY_FILE}] {url} /\n")
 
     def check(self, host: Host) -> Finding | None:
+        if state.attempted(host, ATTEMPT):
+            return Finding("its lists were not fetched to the end")
         try:
             minor = pinned_version(host).rpartition(".")[0]
         except NotYet:
@@ -95,9 +98,11 @@ class KubernetesRepository:
     def apply(self, host: Host) -> None:
         minor, key = self._find(host)
         state.keep_oldest(host, KEY_FILE)
+        state.begin_attempt(host, ATTEMPT)
         host.write(KEY_FILE, key)
         self._source(minor).apply(host)
         host.run([*APT, "update"])
+        state.end_attempt(host, ATTEMPT)
 
     def _find(self, host: Host) -> tuple[str, str]:
         """The newest minor that fits and whose key the repository answers with."""

@@ -39,6 +39,7 @@ from tests.steps.lawful import MakePi, obeys
 
 PI4 = "pi4b-trixie"
 INIT, JOIN = init_goal(), join_goal()
+Steps = tuple[Step, ...]
 Example = tuple[Step, MakePi]
 
 
@@ -68,15 +69,17 @@ def after(*steps: Step, board: str = "", also: Callable[[FakePi], None] | None =
 
 # --- how far a node has come ----------------------------------------------------------------
 
-INSTALLED = (Installed(__file__), *own_files(), ServiceEnabled(RESUME), ServiceRunning(AGENT))
-RUNTIME = (
+INSTALLED: Steps = (
+    Installed(__file__), *own_files(), ServiceEnabled(RESUME), ServiceRunning(AGENT),
+)  # fmt: skip
+RUNTIME: Steps = (
     AptPackages(("containerd",), KIT), VersionPinned("newest", KIT), KubernetesPackages(KIT),
     ContainerdConfigured(True), ServiceRunning("containerd.service"),
     ServiceEnabled("kubelet.service"),
 )  # fmt: skip
-TO_INIT = (TokenMade(), *RUNTIME)
-TO_JOIN = (TokenMade(), *INSTALLED, *RUNTIME)
-MASTER = (*TO_INIT, KubeadmInit(INIT, True))
+TO_INIT: Steps = (TokenMade(), *RUNTIME)
+TO_JOIN: Steps = (TokenMade(), *INSTALLED, *RUNTIME)
+MASTER: Steps = (*TO_INIT, KubeadmInit(INIT, True))
 HEADLESS = ConfigTxtLines("/boot/firmware", ("gpu_mem=16",))
 
 

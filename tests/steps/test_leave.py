@@ -146,7 +146,6 @@ def test_rules_that_only_look_alike_stay(rule: str) -> None:
     assert without_ours(text) == text
 
 
-@pytest.mark.xfail(strict=True, reason="a rule goes for a word in its comment")
 @pytest.mark.parametrize(
     "rule",
     [

@@ -103,7 +103,6 @@ def test_the_key_and_the_source_are_written_and_the_lists_are_new(tmp_path: Path
     assert pi.exists(LISTS)
 
 
-@pytest.mark.xfail(strict=True, reason="a cut in apt-get update leaves files that look finished")
 def test_the_repository_obeys_the_laws(tmp_path: Path) -> None:
     """Without its lists the next step finds no version, also in the resume after the cut."""
     with serving(key_of("1.37")) as (url, _):

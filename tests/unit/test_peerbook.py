@@ -193,7 +193,6 @@ def test_a_recording_played_to_a_newcomer_makes_it_wait_but_no_longer_than_it_is
     assert found.master.advert.address == "10.0.0.77"
 
 
-@pytest.mark.xfail(strict=True, reason="it holds the seconds, and the agent logs each new one")
 def test_a_silent_master_is_told_in_the_same_words_from_second_to_second() -> None:
     first, second = (find_master([ours(MASTER, LONG_AGO)], NOW + late) for late in (0, 1))
     assert first == second
