@@ -6,8 +6,6 @@ Tests: tests/steps/test_kernel.py.
 
 from dataclasses import dataclass
 
-from kubepi.errors import KubepiError
-from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.files import File
@@ -87,42 +85,3 @@ class Sysctl:
     def apply(self, host: Host) -> None:
         self._file().apply(host)
         host.run(["sysctl", "--load", str(host.path(self.path))])
-
-
-@dataclass(frozen=True)
-class TimeSane:
-    """A clock that certificates and apt can live with: not in the past, and synchronised
-    where a time service is there to wait for (no RTC before the Pi 5)."""
-
-    earliest: float
-    patience: float = 90.0
-
-    @property
-    def name(self) -> str:
-        return "clock"
-
-    def check(self, host: Host) -> Finding | None:
-        if host.now() < self.earliest:
-            return Finding("is before kubepi was made")
-        if host.exists("/run/systemd/timesync/synchronized") or host.exists(self._accepted()):
-            return None
-        if not host.exists("/run/systemd/timesync"):
-            return None  # no time service that runs: nothing to wait for
-        return Finding("is not synchronised yet")
-
-    def apply(self, host: Host) -> None:
-        def answer() -> str | None:
-            found = self.check(host)
-            return None if found is None else f"the clock {found}"
-
-        try:
-            host.wait_until("the time service", answer, self.patience)
-        except KubepiError as error:
-            if host.now() < self.earliest:
-                error.hint = "connect the Pi to a time source, or set it: sudo date -s '…'"
-                raise
-            host.log.line(f"warning: going on with an unsynchronised clock ({error.sentence})")
-            host.write(self._accepted(), "")
-
-    def _accepted(self) -> str:
-        return f"{state.RUN}/clock-accepted"

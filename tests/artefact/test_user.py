@@ -1,4 +1,4 @@
-"""kubepi.pyz as a user runs it: `python3 -I kubepi.pyz --root DIR …`, with fake programs on PATH."""
+"""kubepi.pyz as a user runs it: `python3 -I kubepi.pyz --root DIR …`, with fakes on PATH."""
 
 import json
 import os

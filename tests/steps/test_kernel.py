@@ -1,21 +1,18 @@
-"""kubepi/steps/kernel.py: modules, kernel settings and a clock that certificates can live with."""
+"""kubepi/steps/kernel.py: modules and kernel settings, now and at the next boot."""
 
 from pathlib import Path
 
 import pytest
 
-from kubepi.errors import CommandFailed, KubepiError, StepFailed
-from kubepi.machine import state
+from kubepi.errors import CommandFailed
 from kubepi.steps.files import FileRestored
-from kubepi.steps.kernel import KernelModules, Sysctl, TimeSane, can_load, is_loaded
+from kubepi.steps.kernel import KernelModules, Sysctl, can_load, is_loaded
 from tests.fakes import FakePi
 from tests.scene import fresh_pi
 from tests.steps.lawful import obeys
 
 MODULES = KernelModules(("overlay", "br_netfilter"))
 SETTINGS = Sysctl((("net.ipv4.ip_forward", "1"), ("net.bridge.bridge-nf-call-iptables", "1")))
-SYNCHRONISED = "/run/systemd/timesync/synchronized"
-BUILT = 1_795_219_200.0
 
 
 def bare(folder: Path) -> FakePi:
@@ -122,67 +119,3 @@ def test_a_value_that_holds_only_until_the_boot_is_not_enough(tmp_path: Path) ->
     for key, value in SETTINGS.values:
         pi.put("/proc/sys/" + key.replace(".", "/"), f"{value}\n")
     assert str(SETTINGS.check(pi.read_only())) == "is missing"
-
-
-# --- the clock ------------------------------------------------------------------------------
-
-
-def clock_pi(folder: Path, now: float, *files: str) -> FakePi:
-    folder.mkdir(parents=True, exist_ok=True)
-    pi = FakePi(folder, dict.fromkeys(files, ""))
-    pi.clock.seconds = now
-    return pi
-
-
-@pytest.mark.parametrize(
-    ("now", "files", "finding"),
-    [
-        (BUILT, [SYNCHRONISED], None),
-        (BUILT, [], None),
-        (BUILT, ["/run/systemd/timesync/clock"], "is not synchronised yet"),
-        (BUILT - 1, [], "is before kubepi was made"),
-        (BUILT - 1, [SYNCHRONISED], "is before kubepi was made"),
-    ],
-    ids=["synchronised", "no service that runs", "not yet", "past", "past, synchronised"],
-)
-def test_what_a_clock_finds(
-    tmp_path: Path, now: float, files: list[str], finding: str | None
-) -> None:
-    found = TimeSane(BUILT).check(clock_pi(tmp_path, now, *files).read_only())
-    assert (None if found is None else str(found)) == finding
-
-
-def test_it_waits_for_the_time_service(tmp_path: Path) -> None:
-    pi = clock_pi(tmp_path, 0.0, "/run/systemd/timesync/clock")
-
-    def service() -> None:
-        if pi.clock.seconds > 20:
-            pi.clock.seconds = BUILT + 5
-            pi.put(SYNCHRONISED, "")
-
-    pi.clock.on_sleep.append(service)
-    TimeSane(BUILT).apply(pi)
-    assert TimeSane(BUILT).check(pi.read_only()) is None
-    assert not pi.exists(f"{state.RUN}/clock-accepted")
-
-
-def test_a_clock_that_is_only_unsynchronised_is_accepted_until_the_next_boot(
-    tmp_path: Path,
-) -> None:
-    """No time server on a network without the internet is no reason to stop."""
-    step = TimeSane(BUILT, patience=30)
-    pi = obeys(step, lambda root: clock_pi(root, BUILT, "/run/systemd/timesync/clock"), tmp_path)
-    assert BUILT + 30 < pi.now() < BUILT + 35
-    pi.power_cut()
-    pi.put("/run/systemd/timesync/clock", "")
-    assert step.check(pi.read_only()) is not None
-
-
-def test_a_clock_in_the_past_stops_with_a_cure(tmp_path: Path) -> None:
-    pi = clock_pi(tmp_path, 0.0)
-    with pytest.raises(StepFailed) as caught:
-        TimeSane(BUILT).apply(pi)
-    assert "the clock is before kubepi was made" in caught.value.sentence
-    assert "sudo date -s" in caught.value.hint
-    assert isinstance(caught.value, KubepiError)
-    assert pi.now() > 90

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubepi.decide.adverts import (
@@ -171,6 +171,7 @@ def test_an_advert_with_all_fields_overlong_fits_one_frame() -> None:
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
+@example("ü" * 200, "x" + "ü" * 200)
 def test_every_string_has_at_most_255_bytes_and_is_cut_between_characters(
     node: str, progress: str
 ) -> None:

@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
         {"file": f"debs/{name}_arm64.deb", "sha256": SUM}
         for name in (
             "kubeadm_1.35.10-1.1", "kubeadm_1.36.3-1.1", "kubeadm_1.36.3-2.1", "kubelet_1.36.3-1.1",
+            "kubelet_1.36.30-1.1",
             "kubernetes-cni_1.7.1-1.1", "kubernetes-cni_1.10.0-1.1", "socat_1%3a1.8-1",
         )
     ] + [{"file": "debs/README", "sha256": SUM}],
@@ -43,7 +44,7 @@ def kit() -> Kit:
 
 def test_parse_keeps_everything(kit: Kit) -> None:
     assert (kit.architecture, kit.versions) == ("arm64", ("v1.36.3", "v1.35.10"))
-    assert len(kit.packages) == 8
+    assert len(kit.packages) == 9
     assert kit.images[3] == KitFile(
         "images/flannel.tar", SUM, ("ghcr.io/flannel-io/flannel:v0.28.4",)
     )
@@ -117,6 +118,7 @@ def test_any_yaml_is_a_kit_or_an_error(data: dict[str, Any]) -> None:
         ("kubeadm", "1.36.3", "debs/kubeadm_1.36.3-2.1_arm64.deb"),
         ("kubeadm", "1.35.10", "debs/kubeadm_1.35.10-1.1_arm64.deb"),
         ("kubeadm", "", "debs/kubeadm_1.36.3-2.1_arm64.deb"),
+        ("kubelet", "1.36.3", "debs/kubelet_1.36.3-1.1_arm64.deb"),
         # its versions are its own; and 1.10 is newer than 1.7
         ("kubernetes-cni", "1.36.3", "debs/kubernetes-cni_1.10.0-1.1_arm64.deb"),
         ("socat", "", "debs/socat_1%3a1.8-1_arm64.deb"),

@@ -13,6 +13,7 @@ from kubepi.steps.boot import (
     ConfigTxtLinesAbsent,
     MemoryController,
 )
+from kubepi.steps.clock import TimeSane
 from kubepi.steps.cloud_init import CloudInitKeepsNames
 from kubepi.steps.containerd import (
     ContainerdConfigured,
@@ -22,7 +23,7 @@ from kubepi.steps.containerd import (
 )
 from kubepi.steps.identity import HostNamed, UniqueIdentity
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
-from kubepi.steps.kernel import KernelModules, Sysctl, TimeSane
+from kubepi.steps.kernel import KernelModules, Sysctl
 from kubepi.steps.names import ApiNamed
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
 from kubepi.steps.services import ServiceEnabled, ServiceRunning

@@ -4,6 +4,7 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
+from kubepi.steps.clock import ClockNotBehind, MasterHeard
 from kubepi.steps.kubeadm import KubeadmJoin
 from kubepi.steps.waits import NodeReady
 
@@ -11,6 +12,8 @@ from kubepi.steps.waits import NodeReady
 def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
     return [
         *common.kubepi_itself(own_file),
+        MasterHeard(),
+        ClockNotBehind(),
         *common.machine(goal, facts),
         *common.kubernetes(goal, facts),
         KubeadmJoin(goal, facts.can_lower_oom_score),

@@ -1,0 +1,105 @@
+"""A clock that certificates and apt can live with, and the master that knows the time.
+
+May touch: the system clock. Tests: tests/steps/test_clock.py and tests/laws.
+"""
+
+from dataclasses import dataclass
+
+from kubepi.cluster import kubectl
+from kubepi.decide.peerbook import find_master
+from kubepi.errors import KubepiError
+from kubepi.lan.peers import read_peers, wait_for_master
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.step import Finding
+
+SYNCHRONISED = "/run/systemd/timesync/synchronized"
+BEHIND = 120.0  # seconds; kubeadm backdates its certificates by five minutes only
+
+
+@dataclass(frozen=True)
+class MasterHeard:
+    """The agent hears the master; a member that came back from a reboot need not wait for it."""
+
+    patience: float = 120.0
+
+    @property
+    def name(self) -> str:
+        return "master heard"
+
+    def check(self, host: Host) -> Finding | None:
+        if host.exists(kubectl.KUBELET) and not state.attempted(host, "join"):
+            return None
+        found = find_master(read_peers(host).values(), host.monotonic())
+        return None if found.master is not None else Finding("is not heard yet")
+
+    def apply(self, host: Host) -> None:
+        wait_for_master(host, self.patience)
+
+
+@dataclass(frozen=True)
+class ClockNotBehind:
+    """A Pi that was off for weeks, without a time service, steps to the master's signed time."""
+
+    @property
+    def name(self) -> str:
+        return "clock against the master's"
+
+    def _master_time(self, host: Host) -> float | None:
+        """Now, by the master's clock; None if nobody says it, or a time service knows better."""
+        if host.exists(SYNCHRONISED):
+            return None
+        master = find_master(read_peers(host).values(), host.monotonic()).master
+        if master is None or not master.advert.time:
+            return None
+        return master.advert.time + host.monotonic() - master.heard
+
+    def check(self, host: Host) -> Finding | None:
+        told = self._master_time(host)
+        if told is None or told - host.now() <= BEHIND:
+            return None
+        return Finding(f"is {told - host.now():.0f} s behind")
+
+    def apply(self, host: Host) -> None:
+        told = self._master_time(host)
+        if told is not None:
+            host.run(["date", "--set", f"@{told:.0f}"])
+
+
+@dataclass(frozen=True)
+class TimeSane:
+    """A clock that certificates and apt can live with: not in the past, and synchronised
+    where a time service is there to wait for (no RTC before the Pi 5)."""
+
+    earliest: float
+    patience: float = 90.0
+
+    @property
+    def name(self) -> str:
+        return "clock"
+
+    def check(self, host: Host) -> Finding | None:
+        if host.now() < self.earliest:
+            return Finding("is before kubepi was made")
+        if host.exists(SYNCHRONISED) or host.exists(self._accepted()):
+            return None
+        if not host.exists("/run/systemd/timesync"):
+            return None  # no time service that runs: nothing to wait for
+        return Finding("is not synchronised yet")
+
+    def apply(self, host: Host) -> None:
+        def answer() -> str | None:
+            found = self.check(host)
+            return None if found is None else f"the clock {found}"
+
+        try:
+            host.wait_until("the time service", answer, self.patience)
+        except KubepiError as error:
+            if host.now() < self.earliest:
+                error.hint = "connect the Pi to a time source, or set it: sudo date -s '…'"
+                raise
+            host.log.line(f"warning: going on with an unsynchronised clock ({error.sentence})")
+            host.write(self._accepted(), "")
+
+    def _accepted(self) -> str:
+        return f"{state.RUN}/clock-accepted"
