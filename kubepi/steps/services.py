@@ -23,6 +23,14 @@ def unit_state(host: Host, unit: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def not_enabled(unit: str, found: dict[str, str]) -> Finding | None:
+    if found.get("LoadState") == "not-found":
+        raise NotYet(f"the unit {unit}")
+    if found.get("UnitFileState") != "enabled":
+        return Finding(f"is {found.get('UnitFileState') or 'not enabled'}")
+    return None
+
+
 @dataclass(frozen=True)
 class ServiceEnabled:
     """A unit that starts at boot, started by somebody else now (kubeadm starts kubelet)."""
@@ -34,12 +42,7 @@ class ServiceEnabled:
         return f"service {self.unit} enabled"
 
     def check(self, host: Host) -> Finding | None:
-        found = unit_state(host, self.unit)
-        if found.get("LoadState") == "not-found":
-            raise NotYet(f"the unit {self.unit}")
-        if found.get("UnitFileState") != "enabled":
-            return Finding(f"is {found.get('UnitFileState') or 'not enabled'}")
-        return None
+        return not_enabled(self.unit, unit_state(host, self.unit))
 
     def apply(self, host: Host) -> None:
         host.run(["systemctl", "enable", self.unit])
@@ -57,10 +60,9 @@ class ServiceRunning:
 
     def check(self, host: Host) -> Finding | None:
         found = unit_state(host, self.unit)
-        if found.get("LoadState") == "not-found":
-            raise NotYet(f"the unit {self.unit}")
-        if found.get("UnitFileState") != "enabled":
-            return Finding(f"is {found.get('UnitFileState') or 'not enabled'}")
+        finding = not_enabled(self.unit, found)
+        if finding is not None:
+            return finding
         if found.get("ActiveState") != "active":
             return Finding(f"is {found.get('ActiveState')}")
         if host.exists(state.restart_flag(self.unit)):
