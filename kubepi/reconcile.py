@@ -108,6 +108,8 @@ def _run(goal: Goal, host: Host, options: Options) -> Counts:
     seconds = time.monotonic() - start
     own = seconds - (host.seconds_in_programs + host.seconds_asleep - others)
     host.log.line(f"done in {seconds:.2f} s, of which {own:.2f} s are kubepi's own")
+    if host.log.lost:
+        progress.note(f"the log could not be written: {host.log.lost}")
     progress.summary(counts, seconds)
     return counts
 

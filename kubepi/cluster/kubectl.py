@@ -1,7 +1,6 @@
 """kubectl as this node may use it: as the master's admin, or with the kubelet's own rights."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from kubepi.errors import NotYet
@@ -84,8 +83,3 @@ def not_ready_because(node: dict[str, Any] | None) -> str | None:
     # `container runtime network not ready: NetworkReady=false reason:X message:what it is`
     message = str(ready.get("message") or ready.get("reason") or "not ready")
     return message.rpartition("message:")[2].partition(", CSINode")[0][:120]
-
-
-def node_names(host: Host) -> Sequence[str]:
-    result = ask(host, "get", "nodes", "-o", "name")
-    return [line.removeprefix("node/") for line in result.stdout.split()]

@@ -122,7 +122,7 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class KubepiGone:
-    """The end of a reset: the agent, what kubepi remembers, and last the file itself."""
+    """The end of a reset: what kubepi remembers, its units, and last the file itself."""
 
     @property
     def name(self) -> str:
@@ -134,10 +134,7 @@ class KubepiGone:
         return Finding(f"{left[0]} is left") if left else None
 
     def apply(self, host: Host) -> None:
-        if host.exists(f"{UNITS}/{AGENT}"):
-            host.run(["systemctl", "disable", "--now", AGENT])
-            host.sync()
-            host.remove(f"{UNITS}/{AGENT}")
+        host.remove(f"{UNITS}/{AGENT}")
         host.write(f"{UNITS}/{RESUME}", GONE_UNIT)
         host.run(["systemctl", "enable", RESUME])
         host.sync()

@@ -10,11 +10,12 @@ from kubepi.steps.cloud_init import CloudInitRestored
 from kubepi.steps.containerd import CONFIG
 from kubepi.steps.files import BlockAbsent, FileRestored
 from kubepi.steps.identity import HostNameRestored
-from kubepi.steps.install import KubepiGone
+from kubepi.steps.install import AGENT, KubepiGone
 from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
 from kubepi.steps.os_network import AvahiEverywhere
+from kubepi.steps.services import ServiceGone
 from kubepi.steps.swap import SwapRestored
 
 
@@ -36,6 +37,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         *([CloudInitRestored()] if facts.has_cloud_init else []),
         BlockAbsent(HOSTS, LABEL),
         KeptRestored(),
+        ServiceGone(AGENT),
         KubepiGone(),
     ]
 
