@@ -81,6 +81,7 @@ def _say_usage(sentence: str) -> int:
 
 def _run(verb: str, words: list[str], root: str) -> int:
     import argparse
+    import os
     from importlib import import_module
     from pathlib import Path
     from typing import NoReturn
@@ -103,6 +104,7 @@ def _run(verb: str, words: list[str], root: str) -> int:
         parser = Parser(prog=f"kubepi {verb}", description=command.__doc__)
         command.add_arguments(parser)
         code: int = command.run(parser.parse_args(words), host)
+        sys.stdout.flush()
     except KubepiError as error:
         print(f"kubepi: {host.log.redact(error.sentence)}", file=sys.stderr)
         if error.hint:
@@ -115,6 +117,8 @@ def _run(verb: str, words: list[str], root: str) -> int:
         print("\nkubepi: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        # the reader has gone (… | head); what is still in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # the outermost place: a bug gets a sentence, the log the rest
         _trace(host.log)

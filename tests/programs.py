@@ -34,7 +34,7 @@ PACKAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
 def install_programs(pi: FakePi) -> None:
     """Everything init, join and reset start."""
     pi.looks("systemctl", "show", script=_systemctl_show)
-    for missing in ("vcgencmd", "timedatectl", "journalctl"):
+    for missing in ("nft", "vcgencmd", "timedatectl", "journalctl"):
         pi.looks(missing, script=lambda pi, argv, stdin: (127, "not found"))
     pi.looks("systemctl", "is-failed", script=lambda pi, argv, stdin: (1, "inactive"))
     for verb in ("enable", "disable", "start", "stop", "restart", "daemon-reload"):

@@ -11,6 +11,7 @@ from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.peerbook import Peer
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
+from kubepi.machine.facts import dpkg_architecture
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.kubernetes_programs import install_kubernetes
@@ -134,7 +135,7 @@ def _put_kit(pi: FakePi) -> None:
         text = "".join(f"{reference}\n" for reference in references)
         images.append({"file": file, "sha256": _put(pi, file, text), "references": references})
     bundle = {
-        "format": 1, "architecture": "amd64", "kubernetes": [VERSION],
+        "format": 1, "architecture": dpkg_architecture(pi), "kubernetes": [VERSION],
         "packages": packages, "images": images,
     }  # fmt: skip
     pi.put(f"{KIT}/bundle.yaml", yaml.safe_dump(bundle))

@@ -4,6 +4,7 @@ import hashlib
 
 from kubepi.decide import kit
 from kubepi.errors import StepFailed
+from kubepi.machine.facts import KNOWN_ARCHITECTURES, dpkg_architecture
 from kubepi.machine.host import Host
 
 
@@ -26,7 +27,14 @@ def open_kit(host: Host, folder: str) -> kit.Kit:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise StepFailed(f"{name} is not YAML: {error}", kit.HINT) from error
-    return kit.parse(data, name)
+    found = kit.parse(data, name)
+    own = dpkg_architecture(host)
+    if own in KNOWN_ARCHITECTURES and found.architecture != own:
+        raise StepFailed(
+            f"the kit in {folder} is for {found.architecture}, this Pi is {own}",
+            f"use a kit for {own}",
+        )
+    return found
 
 
 def verified(host: Host, folder: str, file: kit.KitFile) -> str:

@@ -22,6 +22,7 @@ INTERFACES = ("flannel.1", "cni0", "kube-ipvs0")
 CHAIN = re.compile(r"^:(KUBE|FLANNEL|CNI)-")
 OURS = re.compile(r"(^-A|-j|-g) (KUBE|FLANNEL|CNI)-")  # in a chain of ours, or leading to one
 COMMENT = re.compile(r'"(\\.|[^"\\])*"')
+NFT_TABLE = "kube-proxy"
 CNI_FILES = ("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
 FOLDERS = ("/run/flannel", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
 
@@ -72,6 +73,13 @@ def _save(host: Host, table: str) -> str:
     return result.stdout if result.ok else ""
 
 
+def nft_families(host: Host) -> list[str]:
+    """Where kube-proxy in its nftables mode has its table: ip, ip6."""
+    result = host.probe(["nft", "list", "tables"])
+    rows = (line.split() for line in result.stdout.splitlines()) if result.ok else ()
+    return [row[1] for row in rows if row[:1] == ["table"] and row[2:] == [NFT_TABLE]]
+
+
 def without_ours(rules: str) -> str:
     """What `iptables-save` printed, less all chains and rules of Kubernetes; pure."""
     kept = []
@@ -107,8 +115,8 @@ class NetworkCleaned:
         for name in (*CNI_FILES, *FOLDERS):
             if host.exists(name):
                 return Finding(f"{name} is there")
-        chains = self._chains(host)
-        return Finding(f"{', '.join(chains)} has rules of Kubernetes") if chains else None
+        ours = [*self._chains(host), *(f"nft {family}" for family in nft_families(host))]
+        return Finding(f"{', '.join(ours)} has rules of Kubernetes") if ours else None
 
     def apply(self, host: Host) -> None:
         for interface in INTERFACES:
@@ -116,6 +124,8 @@ class NetworkCleaned:
                 host.run(["ip", "link", "delete", interface])
         for family, rules in self._chains(host).items():
             host.run([f"{family}-restore"], stdin=rules)
+        for family in nft_families(host):
+            host.run(["nft", "delete", "table", family, NFT_TABLE])
         for name in CNI_FILES:
             host.remove(name)
         for name in FOLDERS:
