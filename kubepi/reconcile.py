@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kubepi import BUILT
 from kubepi.decide import preflight
+from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.plan import make_plan
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
@@ -52,32 +53,37 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
     with state.locked(host, goal.verb):
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
-        _preflight(goal, host, options)
+        _preflight(goal, facts, host, options)
         if not was_reached:
             if options.token is not None:
                 state.save_secret(host, Secret("token"), options.token)
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
-        counts = _run(goal, host, options)
+        counts = _run(goal, facts, host, options)
         if goal.verb != "reset":
             state.mark_reached(host)
     if goal.verb == "reset":
-        _say_reboot(host)
+        reboot = _say_reboot(host) and options.reboot
         host.remove_tree(state.RUN)
+        if reboot:
+            host.run(["systemctl", "reboot"])
     return Done(counts, was_reached)
 
 
-def _say_reboot(host: Host) -> None:
+def _say_reboot(host: Host) -> bool:
     reasons = ", ".join((host.read(state.REBOOT) or "").splitlines())
     if reasons:
         print(f"A reboot brings into force: {reasons}.", file=sys.stderr)
+    return bool(reasons)
 
 
-def _preflight(goal: Goal, host: Host, options: Options) -> None:
+def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
     if goal.verb == "reset":
         return
     waived = {*options.ignore, *goal.settings["preflight.ignore"]}
-    found = preflight.problems(look(host), goal, host.now(), BUILT)
+    found = preflight.problems(facts, goal, host.now(), BUILT)
+    if state.load_goal(host) is None and {"node", "control plane"} & set(facts.kubernetes):
+        found.append(preflight.FOREIGN_CLUSTER)
     for problem in found:
         if problem.name in waived:
             host.log.line(f"waived {problem.name}: {problem.sentence}")
@@ -90,10 +96,10 @@ def _preflight(goal: Goal, host: Host, options: Options) -> None:
         )
 
 
-def _run(goal: Goal, host: Host, options: Options) -> Counts:
+def _run(goal: Goal, facts: Facts, host: Host, options: Options) -> Counts:
     start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     progress = Terminal(quiet_ok=options.quiet_ok)
-    plan = make_plan(goal, look(host), own_file())
+    plan = make_plan(goal, facts, own_file())
     try:
         counts = run_plan(plan, host, progress)
     except RebootNeeded:
@@ -117,7 +123,7 @@ def _run(goal: Goal, host: Host, options: Options) -> Counts:
 def _preview(goal: Goal, host: ReadOnlyHost, options: Options) -> Done:
     start = time.monotonic()
     facts = look(host)
-    _preflight(goal, host, options)
+    _preflight(goal, facts, host, options)
     progress = Terminal(quiet_ok=options.quiet_ok)
     counts = preview(make_plan(goal, facts, own_file()), host, progress)
     progress.summary(counts, time.monotonic() - start, "would change")

@@ -7,6 +7,7 @@ May touch: bootstrap-token Secrets and Node objects. Tests: tests/unit/test_duti
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from kubepi.cluster import kubectl
 from kubepi.decide.credentials import bootstrap_token
@@ -62,13 +63,18 @@ class Duties:
             if self._joiners(book) and self._token_is_short():
                 self._make_token()
             for name, node in self._leavers(book).items():
-                self._remove(node)
+                self._remove(node, book[name].advert.time)
                 self.left.add(name)
         except (KubepiError, NotYet) as error:
             self.host.log.tell(f"agent: a duty waits for the next try: {error}")
 
     def _joiners(self, book: Book) -> list[str]:
-        return [p.advert.node for p in book.values() if p.trusted and p.advert.state == "joining"]
+        now = self.host.monotonic()  # one that died while it joined keeps no token alive
+        return [
+            peer.advert.node
+            for peer in book.values()
+            if peer.trusted and peer.advert.state == "joining" and not peer.is_silent(now)
+        ]
 
     def _leavers(self, book: Book) -> dict[str, str]:
         trusted = {name: peer.advert for name, peer in book.items() if peer.trusted}
@@ -99,9 +105,14 @@ class Duties:
         self.token_until = self.host.monotonic() + TOKEN_SECONDS
         self.host.log.tell("agent: a trusted node joins: made the bootstrap token for an hour")
 
-    def _remove(self, node: str) -> None:
+    def _remove(self, node: str, said: float) -> None:
         """Cordon, drain in bounded time, delete: what the leaver waits for."""
-        if kubectl.get_node(self.host, node) is None:
+        found = kubectl.get_node(self.host, node)
+        if found is None:
+            return
+        made = found.get("metadata", {}).get("creationTimestamp")
+        if made and datetime.fromisoformat(made).timestamp() > said:
+            self.host.log.tell(f"agent: {node} is younger than that farewell: it is not used")
             return
         self.host.log.tell(f"agent: {node} leaves: draining and deleting its Node")
         try:

@@ -113,7 +113,7 @@ class Agent:
         is_master = goal.role == "master"
         lines = host_lines(goal.api_name, self.address(), is_master, self.book, self.known)
         # nobody heard yet, after a boot: what is in the file is better than nothing
-        if not is_master and not any(goal.api_name in line for line in lines):
+        if not any(goal.api_name in line for line in lines):
             return
         if keep_names(self.host, lines):
             self.host.log.tell(f"agent: names in {HOSTS}: {'; '.join(lines)}")
@@ -142,11 +142,11 @@ async def run_agent(host: Host) -> None:
         while True:
             discovery = await _follow_address(agent, discovery)
             goal = state.load_goal(host)
-            record = agent.news()
-            if record is not None:
-                await discovery.say(agent.own_id, record)
-            asked = _ask(agent, direct, goal, asked, record is not None)
             try:
+                record = agent.news()
+                if record is not None:
+                    await discovery.say(agent.own_id, record)
+                asked = _ask(agent, direct, goal, asked, record is not None)
                 agent.write_down()
                 if goal is not None and goal.verb != "reset":
                     agent.keep_names(goal)
@@ -155,7 +155,8 @@ async def run_agent(host: Host) -> None:
             agent.log_decision(goal)
             if duty is None or duty.done():
                 is_master = goal is not None and goal.role == "master"
-                wanted = is_master and state.goal_reached(host) and agent.duties.wanted(agent.book)
+                serves = is_master and host.exists(state.WAS_MASTER)
+                wanted = serves and agent.duties.wanted(agent.book)
                 duty = (
                     asyncio.create_task(asyncio.to_thread(agent.duties.do, agent.book))
                     if wanted

@@ -50,10 +50,11 @@ class Sequence:
     def next(self) -> int:
         if self.saved == 0:
             self.last = self.saved = int((self.host.read(state.SEQUENCE) or "0").strip() or 0)
+        if self.last + 1 >= self.saved:
+            ahead = self.last + 1 + BLOCK
+            self.host.write(state.SEQUENCE, f"{ahead}\n", 0o600)
+            self.saved = ahead
         self.last += 1
-        if self.last >= self.saved:
-            self.saved = self.last + BLOCK
-            self.host.write(state.SEQUENCE, f"{self.saved}\n", 0o600)
         return self.last
 
 
@@ -75,7 +76,7 @@ def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
         node_id=node_id(host),
         address=address,
         board=facts.board.name,
-        role="master" if goal.role == "master" else goal.role,
+        role=goal.role,
         state=_state(host, goal.verb),
         progress=_progress(host),
         endpoint=f"{goal.api_name}:6443" if is_master else "",

@@ -52,4 +52,4 @@ This Pi is the master of the cluster {name!r}.
 
   kubectl works here for root at once: /root/.kube/config{admin}
   for a laptop:        sudo kubepi kubeconfig > config
-  how is it:           kubepi status"""
+  how is it:           sudo kubepi status"""

@@ -60,7 +60,7 @@ def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None)
     if changing.nothing_changed(done):
         print(f"This Pi is a member of {name!r} already; nothing was changed.")
     else:
-        print(f"This Pi is a worker of the cluster {name!r}.\n  how is it:  kubepi status")
+        print(f"This Pi is a worker of the cluster {name!r}.\n  how is it:  sudo kubepi status")
     return 0
 
 

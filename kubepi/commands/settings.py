@@ -67,7 +67,8 @@ def settings_of(
     if args.ignore:
         flagged.add("--ignore")
     if not settings["downloads.kit"]:
-        settings["downloads.kit"] = _found_kit(host)
+        kept = "" if before is None else str(before.settings["downloads.kit"])
+        settings["downloads.kit"] = _found_kit(host) or kept
     return settings, tuple(sorted(flagged))
 
 

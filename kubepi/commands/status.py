@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from kubepi.commands.nodes import table
 from kubepi.decide.goal import Goal
-from kubepi.errors import NoGoal
+from kubepi.errors import NoGoal, UsageError
 from kubepi.machine import state
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.report.status import Status, gather
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
 
 
 def _unreadable() -> Goal | None:
-    raise NoGoal("only root can read what this Pi should be", "run: sudo kubepi status")
+    raise UsageError("only root can read what this Pi should be", "run: sudo kubepi status")
 
 
 def show(status: Status) -> None:

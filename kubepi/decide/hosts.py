@@ -19,12 +19,16 @@ def host_lines(
     The API's name leads to this node if it is the master, else to the master that was heard.
     """
     found = masters(book.values())
-    api = own_address if is_master else (found[0].advert.address if found else "")
+    # of two, one is long gone: the one heard last
+    last = max(found, key=lambda peer: peer.heard, default=None)
+    api = own_address if is_master else ("" if last is None else last.advert.address)
     first = (f"{api} {api_name}",) if api and api_name else ()
     # who was known before this boot keeps its line until it is heard
     named = {name: address for name, address in (known or {}).values() if name and address}
     for peer in sorted(book.values(), key=lambda peer: peer.heard):
         # the newest advert of a name counts, should a board have had two lives
-        if peer.trusted and peer.advert.node and peer.advert.address:
+        if peer.trusted and peer.advert.state == "leaving":
+            named.pop(peer.advert.node, None)
+        elif peer.trusted and peer.advert.node and peer.advert.address:
             named[peer.advert.node] = peer.advert.address
     return first + tuple(f"{address} {name}" for name, address in sorted(named.items()))

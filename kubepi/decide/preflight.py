@@ -19,6 +19,11 @@ class Problem:
     cure: str
 
 
+FOREIGN_CLUSTER = Problem(
+    "other-kubernetes",
+    "this Pi is a node of a Kubernetes that kubepi did not make",
+    "take it out first: sudo kubeadm reset",
+)
 Check = Callable[[Facts, Goal, float, float], tuple[str, str] | None]
 
 

@@ -77,6 +77,12 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def mounts_below(self, name: str) -> list[str]:
+        """Mount points in a folder, the deepest first."""
+        rows = (line.split() for line in (self.read("/proc/self/mountinfo") or "").splitlines())
+        inside = f"{self.path(name)}/"
+        return sorted((r[4] for r in rows if len(r) > 4 and r[4].startswith(inside)), reverse=True)
+
     def probe(
         self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
     ) -> Result:
@@ -183,7 +189,16 @@ class Host:
             self.disk.fsync(path.parent)
 
     def empty(self, name: str) -> None:
-        """Remove all that is in a folder, but not the folder: it may be a mount point."""
+        """Remove all that is in a folder, but not the folder: it may be a mount point.
+
+        Raises:
+            StepFailed: something is mounted below it; what is behind a mount is not ours.
+        """
+        mounted = self.mounts_below(name)
+        if mounted:
+            raise StepFailed(
+                f"{mounted[0]} is still mounted", "umount it, then run the same command again"
+            )
         for entry in self.listdir(name):
             self.remove_tree(f"{name}/{entry}")
             self.remove(f"{name}/{entry}")

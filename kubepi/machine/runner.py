@@ -107,6 +107,9 @@ def _lacks(step: Step, missing: NotYet) -> StepFailed:
 
 def _make_right(step: Step, host: Host, finding: Finding) -> None:
     host.log.line(f"step {step.name}: {finding}")
+    if host.exists(state.GOAL) and not host.exists(state.PENDING):
+        # a repair of a node that was done: a cut or a reboot in it is gone on with too
+        host.write(state.PENDING, "", 0o600)
     try:
         step.apply(host)
     except NotYet as missing:

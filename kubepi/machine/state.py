@@ -175,6 +175,18 @@ def want_restart(host: Host, unit: str) -> None:
 
 
 @contextmanager
+def names_locked(host: Host) -> Iterator[None]:
+    """The agent and a command change /etc/hosts at the same time: one after the other."""
+    host.mkdir(RUN)
+    descriptor = os.open(host.path(f"{RUN}/names.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def locked(host: Host, verb: str) -> Iterator[None]:
     """One kubepi changes a Pi at a time.
 
@@ -183,7 +195,7 @@ def locked(host: Host, verb: str) -> Iterator[None]:
     """
     host.mkdir(RUN)
     path = host.path(f"{RUN}/lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kubepi.cluster import kubectl
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import make_plan
-from kubepi.errors import NotYet
+from kubepi.errors import KubepiError, NotYet
 from kubepi.lan.peers import read_peers
 from kubepi.machine import state
 from kubepi.machine.facts import look
@@ -49,11 +49,14 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
             finding = step.check(host)
         except NotYet as missing:
             status.drift[step.name] = f"needs {missing.what}"
+        except KubepiError as error:
+            status.drift[step.name] = error.sentence
         else:
             if finding is not None:
                 status.drift[step.name] = str(finding)
     _ask_cluster(status, host)
-    masters = [peer for peer in read_peers(host).values() if peer.is_master]
+    peers, now = read_peers(host).values(), host.monotonic()
+    masters = [peer for peer in peers if peer.is_master and not peer.is_silent(now)]
     if goal.role == "master" and masters:
         status.drift["one master"] = f"{masters[0].advert.node} is a master with our token too"
     return status

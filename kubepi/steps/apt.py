@@ -20,6 +20,8 @@ APT = (
     "-o", "Dpkg::Options::=--force-confold",
     "-o", "Acquire::Retries=3",
 )  # fmt: skip
+# Longer than apt waits for the lock: it is never killed in the middle of its work.
+APT_SECONDS = 3600.0
 KUBERNETES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni")
 # What a package fills and its purge leaves there; removed only with a package that kubepi brought.
 LEFTOVERS = {
@@ -56,16 +58,38 @@ def pinned_version(host: Host) -> str:
 
 def install(host: Host, what: list[str]) -> None:
     """apt-get install of names or files, after a mend of what a power cut broke."""
-    if host.probe(["dpkg", "--audit"]).stdout.strip():
+    if was_cut(host):
         _mend(host)
     try:
         _remember_new(host, what)
-        host.run([*APT, "install", *what])
+        host.run([*APT, "install", *what], timeout=APT_SECONDS)
     except CommandFailed:
         # the lists may be old or not there at all: once more with new ones
-        host.run([*APT, "update"])
+        update(host)
         _remember_new(host, what)
-        host.run([*APT, "install", *what])
+        host.run([*APT, "install", *what], timeout=APT_SECONDS)
+
+
+def update(host: Host) -> None:
+    """New lists; DPkg::Lock::Timeout does not cover their lock, so it is waited for here."""
+
+    def fetched() -> str | None:
+        try:
+            host.run([*APT, "update"], timeout=APT_SECONDS)
+        except CommandFailed as error:
+            if "Could not get lock" not in error.output:
+                raise
+            return "another program holds the lock of apt's lists"
+        return None
+
+    host.wait_until("apt's lists", fetched, 900, 5.0)
+
+
+def was_cut(host: Host) -> bool:
+    """dpkg was interrupted: apt refuses everything until it is mended."""
+    if host.listdir("/var/lib/dpkg/updates"):
+        return True
+    return bool(host.probe(["dpkg", "--audit"]).stdout.strip())
 
 
 def _mend(host: Host) -> None:
@@ -192,8 +216,11 @@ class PackagesPurged:
     def apply(self, host: Host) -> None:
         packages = added(host)
         there = installed(host, packages)
+        if was_cut(host):
+            host.run(["dpkg", "--force-confold", "--configure", "-a"])
         if there:
-            host.run([*APT, "--allow-change-held-packages", "purge", *sorted(there)])
+            purge = [*APT, "--allow-change-held-packages", "purge", *sorted(there)]
+            host.run(purge, timeout=APT_SECONDS)
         for folder in (folder for name in packages for folder in LEFTOVERS.get(name, ())):
             host.empty(folder)
             host.remove_empty(folder)

@@ -133,8 +133,9 @@ class MarkedBlock:
         return Finding("is missing" if missing else "has other lines")
 
     def apply(self, host: Host) -> None:
-        text = read_text(host, self.path) or ""
-        write_text(host, self.path, with_block(text, self.label, self.lines))
+        with state.names_locked(host):
+            text = read_text(host, self.path) or ""
+            write_text(host, self.path, with_block(text, self.label, self.lines))
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ class BlockAbsent:
         return Finding("is there")
 
     def apply(self, host: Host) -> None:
-        text = read_text(host, self.path)
-        if text is not None:
-            write_text(host, self.path, without_block(text, self.label))
+        with state.names_locked(host):
+            text = read_text(host, self.path)
+            if text is not None:
+                write_text(host, self.path, without_block(text, self.label))

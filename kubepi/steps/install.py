@@ -15,6 +15,7 @@ from kubepi.steps.files import File
 
 FILE = "/usr/local/lib/kubepi/kubepi.pyz"
 LAUNCHER = "/usr/local/bin/kubepi"
+CACHE = "/var/cache/kubepi"  # the compiled module, kubepi/native.py
 AGENT = "kubepi-agent.service"
 RESUME = "kubepi-resume.service"
 UNITS = "/etc/systemd/system"
@@ -112,7 +113,7 @@ Description=kubepi: finishes a reset that a power cut interrupted
 
 [Service]
 Type=oneshot
-ExecStart=/bin/rm -rf {state.STATE} /usr/local/lib/kubepi {LAUNCHER}
+ExecStart=/bin/rm -rf {state.STATE} {CACHE} /usr/local/lib/kubepi {LAUNCHER}
 ExecStart=/bin/rm -f {UNITS}/multi-user.target.wants/{RESUME} {UNITS}/{RESUME}
 
 [Install]
@@ -129,7 +130,7 @@ class KubepiGone:
         return "kubepi itself gone"
 
     def check(self, host: Host) -> Finding | None:
-        ours = (state.STATE, FILE, LAUNCHER, f"{UNITS}/{AGENT}", f"{UNITS}/{RESUME}")
+        ours = (state.STATE, FILE, LAUNCHER, CACHE, f"{UNITS}/{AGENT}", f"{UNITS}/{RESUME}")
         left = [name for name in ours if host.exists(name)]
         return Finding(f"{left[0]} is left") if left else None
 
@@ -140,6 +141,7 @@ class KubepiGone:
         host.sync()
         host.remove_tree(state.STATE)
         host.remove(LAUNCHER)
+        host.remove_tree(CACHE)
         host.remove_tree("/usr/local/lib/kubepi")
         host.remove(f"{UNITS}/multi-user.target.wants/{RESUME}")
         host.remove(f"{UNITS}/{RESUME}")

@@ -205,6 +205,9 @@ class KubeadmReset:
         if host.probe(["kubeadm", "version", "-o", "short"]).ok:
             host.run(["systemctl", "start", "containerd"])
             wipe(host)
+        # kubeadm leaves what it could not unmount: a dead NFS server, a busy volume
+        for mount in host.mounts_below("/var/lib/kubelet"):
+            host.run(["umount", mount])
         for name in ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/etcd"):
             host.empty(name)
         host.remove(state.attempt_file("init"))

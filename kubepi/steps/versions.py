@@ -15,7 +15,7 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import open_kit
 from kubepi.machine.step import Finding
-from kubepi.steps.apt import APT, pinned_version
+from kubepi.steps.apt import pinned_version, update
 from kubepi.steps.files import File
 
 NEWEST_FIRST = tuple(f"v{minor}" for minor in reversed(MINORS))
@@ -101,7 +101,7 @@ class KubernetesRepository:
         state.begin_attempt(host, ATTEMPT)
         host.write(KEY_FILE, key)
         self._source(minor).apply(host)
-        host.run([*APT, "update"])
+        update(host)
         state.end_attempt(host, ATTEMPT)
 
     def _find(self, host: Host) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from kubepi.cluster.kubectl import ADMIN
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Secret
-from kubepi.decide.peerbook import Book, Peer
+from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
 from kubepi.log import Log
 from kubepi.machine import state
 from tests.fakes import Answer, FakePi
@@ -33,6 +33,7 @@ class Master(FakePi):
         self.told: list[str] = []
         self.applied: list[str] = []
         self.broken: set[str] = set()
+        self.made = "1970-01-01T00:00:01Z"
         state.save_secret(self, Secret("token"), TOKEN)
         self.looks("kubectl", script=self._kubectl)
         self.duties = Duties(self)
@@ -42,7 +43,8 @@ class Master(FakePi):
         if words[0] in self.broken:
             return 1, "the server is currently unable to handle the request"
         if words[:2] == ["get", "node"]:
-            return (0, "{}") if words[2] in self.nodes else (1, "Error: NotFound")
+            node = json.dumps({"metadata": {"creationTimestamp": self.made}})
+            return (0, node) if words[2] in self.nodes else (1, "Error: NotFound")
         self.told.append(" ".join(words))
         if words[0] == "apply":
             self.applied.append(stdin)
@@ -57,7 +59,8 @@ def master(tmp_path: Path) -> Master:
 
 
 def book(*adverts: Advert, trusted: bool = True) -> Book:
-    return {advert.node_id: Peer(advert, trusted, 0.0) for advert in adverts}
+    """All heard a moment ago, and in every moment of these tests."""
+    return {advert.node_id: Peer(advert, trusted, float("inf")) for advert in adverts}
 
 
 # --- the joiner's token ---------------------------------------------------------------------
@@ -174,3 +177,18 @@ def test_a_recorded_farewell_takes_nobody_out_who_came_back(master: Master) -> N
     back = replace(JOINER, node_id="cc", state="ready", time=9000)
     master.duties.do(book(LEAVER, back))
     assert master.nodes == {"pi1", "pi2"}
+
+
+def test_a_joiner_that_died_keeps_no_token_alive(master: Master) -> None:
+    silent = {"bb": Peer(JOINER, True, master.monotonic() - SILENT_AFTER - 1)}
+    assert not master.duties.wanted(silent)
+
+
+def test_an_old_farewell_deletes_no_node_that_is_younger(master: Master) -> None:
+    """Its recording is played to an agent that was restarted and has not heard the node yet."""
+    master.made = "2026-11-21T12:00:00Z"
+    master.duties.do(book(replace(LEAVER, time=1_700_000_000)))
+    assert master.nodes == {"pi1", "pi2"}
+    master.duties.left.clear()
+    master.duties.do(book(replace(LEAVER, time=1_900_000_000)))
+    assert master.nodes == {"pi1"}

@@ -34,7 +34,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         SwapRestored(),
         HostNameRestored(),
         *([AvahiEverywhere()] if facts.has_avahi else []),
-        *([CloudInitRestored()] if facts.has_cloud_init else []),
+        CloudInitRestored(),
         BlockAbsent(HOSTS, LABEL),
         KeptRestored(),
         ServiceGone(AGENT),
