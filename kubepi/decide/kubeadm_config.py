@@ -10,8 +10,14 @@ from typing import Any
 
 API = "kubeadm.k8s.io/v1beta4"
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
-# A Pi 3 needs longer than kubeadm's 4 minutes (kubeadm #413).
-PATIENCE = {"controlPlaneComponentHealthCheck": "10m", "kubeletHealthCheck": "10m"}
+# A Pi 3 needs longer than kubeadm's 4 minutes (kubeadm #413), and a slow one than its minute
+# for a call while the API server is still starting up.
+PATIENCE = {
+    "controlPlaneComponentHealthCheck": "10m",
+    "kubeletHealthCheck": "10m",
+    "kubernetesAPICall": "5m",
+    "etcdAPICall": "5m",
+}
 
 
 @dataclass(frozen=True)
