@@ -8,6 +8,7 @@ from typing import TextIO
 
 from kubepi.machine.runner import Counts
 
+LOG_SECONDS = 30.0
 COLOURS = {"ok": "2", "changed": "32", "would change": "33", "reboot": "33", "failed": "31"}
 
 
@@ -24,6 +25,7 @@ class Terminal:
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
         self._said = ""
+        self._said_at = 0.0
 
     def begin(self, step: str) -> None:
         self._began = time.monotonic()
@@ -36,10 +38,10 @@ class Terminal:
 
     def waiting(self, what: str) -> None:
         self._text = what
-        # without a terminal: once per thing waited for, so that a log stays readable
-        kind = what.partition(":")[0]
-        if not self._in_place and kind != self._said:
-            self._said = kind
+        # without a terminal: now and then, so that a log stays readable
+        kind, now = what.partition(":")[0], time.monotonic()
+        if not self._in_place and (kind != self._said or now - self._said_at > LOG_SECONDS):
+            self._said, self._said_at = kind, now
             print(f"{'...':12} {what}", file=self._stream, flush=True)
 
     def end(self, status: str, step: str, finding: str) -> None:

@@ -5,12 +5,13 @@ every running service. Unknown programs are a failure of the test.
 """
 
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubepi.log import Log
 from kubepi.machine.host import PROBE_SECONDS, RUN_SECONDS, Host, ReadOnlyHost, Result
+from kubepi.machine.programs import WATCH_SECONDS, Watch
 from tests.fakedisk import FakeDisk, PowerCut
 
 __all__ = ["FakeDisk", "FakePi", "PowerCut", "ReadOnlyPi", "Recorder"]
@@ -45,8 +46,10 @@ class FakePi(Host):
         self.disk = self.fake_disk
         self.programs: dict[tuple[str, ...], Program] = {}
         self.ran: list[tuple[str, ...]] = []
+        self.environments: list[dict[str, str]] = []  # what was added for each of `ran`
         self.probed: list[tuple[str, ...]] = []
         self.running: set[str] = set()
+        self.free = 10**12  # bytes, on every disk
         self.clock = Clock()
         self.random_made: dict[str, int] = {}
         self.master_knows: set[str] = set()  # Nodes in the etcd of another machine
@@ -115,17 +118,33 @@ class FakePi(Host):
         assert program is None or self._may_be_probed(argv, program), f"probed to change: {argv}"
         return self._execute(argv, stdin, timeout)
 
+    def glance(self, argv: Sequence[str]) -> str | None:
+        result = self.probe(argv)
+        return result.stdout if result.ok else None
+
     def run(
-        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = RUN_SECONDS
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = RUN_SECONDS,
+        environment: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
     ) -> Result:
         self.ran.append(tuple(argv))
-        return super().run(argv, stdin=stdin, timeout=timeout)
+        self.environments.append(dict(environment or {}))
+        return super().run(
+            argv, stdin=stdin, timeout=timeout, environment=environment, watch=watch
+        )
 
     def now(self) -> float:
         return self.clock.seconds
 
     def monotonic(self) -> float:
         return self.clock.seconds
+
+    def free_bytes(self, name: str) -> int:
+        return self.free
 
     def uid(self) -> int:
         return 0
@@ -154,18 +173,33 @@ class FakePi(Host):
         return None
 
     def _execute(
-        self, argv: Sequence[str], stdin: str | None, timeout: float, most_lines: int = 200
+        self,
+        argv: Sequence[str],
+        stdin: str | None,
+        timeout: float,
+        most_lines: int = 200,
+        *,
+        environment: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
     ) -> Result:
         program = self._find(argv)
         assert program is not None, f"no script for {list(argv)}"
         answer = program.script(self, argv, stdin or "")
         if isinstance(answer, Generator):
-            answer = self._drive(answer, argv)
+            answer = self._drive(answer, argv, watch)
         code, text = answer
         return Result(tuple(argv), code, text if code == 0 else "", "" if code == 0 else text)
 
-    def _drive(self, script: Generator[None, None, Answer], argv: Sequence[str]) -> Answer:
+    def _drive(
+        self,
+        script: Generator[None, None, Answer],
+        argv: Sequence[str],
+        watch: Watch | None = None,
+    ) -> Answer:
         while True:
+            if watch is not None:
+                self.clock.seconds += WATCH_SECONDS
+                watch()
             try:
                 next(script)
             except StopIteration as end:

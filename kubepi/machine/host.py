@@ -6,29 +6,30 @@ the host puts its root before them. Tests: tests/unit/test_host.py, the fake in 
 
 import os
 import shlex
-import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from kubepi.errors import CommandFailed, ReadOnly, StepFailed
 from kubepi.log import LOG_FILE, Log
 from kubepi.machine.disk import Disk
-from kubepi.machine.programs import Result, execute
+from kubepi.machine.looking import Files
+from kubepi.machine.programs import Result, Watch, execute
 
 __all__ = ["PROBE_SECONDS", "RUN_SECONDS", "Host", "ReadOnlyDisk", "ReadOnlyHost", "Result"]
 
 PROBE_SECONDS = 30.0
 RUN_SECONDS = 900.0
 LOOKING_LINES = 2  # of what a looking program says, in the log
+NO_LINE = -1
 
 
-class Host:
+class Host(Files):
     """The real machine, or what is below `root` of it."""
 
     def __init__(self, root: Path = Path("/"), log: Log | None = None) -> None:
-        self.root = root
+        super().__init__(root)
         self.disk = Disk()
         self.log = log or Log(None)
         self.on_wait: Callable[[str], None] = lambda what: None
@@ -37,57 +38,18 @@ class Host:
         self.seconds_in_programs = 0.0
         self.seconds_asleep = 0.0
 
-    # --- the looking door -----------------------------------------------------------------
-
-    def path(self, name: str) -> Path:
-        return self.root / name.lstrip("/")
-
-    def exists(self, name: str) -> bool:
-        return os.path.lexists(self.path(name))
-
-    def is_dir(self, name: str) -> bool:
-        return self.path(name).is_dir()
-
-    def read_bytes(self, name: str) -> bytes | None:
-        """Content, or None where there is no such file."""
-        try:
-            return self._behind_links(name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-
-    def read(self, name: str) -> str | None:
-        content = self.read_bytes(name)
-        return None if content is None else content.decode(errors="replace")
-
-    def link_target(self, name: str) -> str | None:
-        path = self.path(name)
-        return os.readlink(path) if path.is_symlink() else None
-
-    def mode(self, name: str) -> int | None:
-        """Permission bits of a file, of the one behind a link; None where there is none."""
-        try:
-            return stat.S_IMODE(self._behind_links(name).lstat().st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def listdir(self, name: str) -> list[str]:
-        """Sorted names in a folder; nothing where there is no folder."""
-        try:
-            return sorted(entry.name for entry in self.path(name).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def mounts_below(self, name: str) -> list[str]:
-        """Mount points in a folder, the deepest first."""
-        rows = (line.split() for line in (self.read("/proc/self/mountinfo") or "").splitlines())
-        inside = f"{self.path(name)}/"
-        return sorted((r[4] for r in rows if len(r) > 4 and r[4].startswith(inside)), reverse=True)
+    # --- programs that only look ----------------------------------------------------------
 
     def probe(
         self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
     ) -> Result:
         """Run a program that only looks; a failure is an answer like any other."""
         return self._execute(argv, stdin, timeout, LOOKING_LINES)
+
+    def glance(self, argv: Sequence[str]) -> str | None:
+        """What a program that only looks prints; asked every second, so it is not in the log."""
+        result = self._execute(argv, None, PROBE_SECONDS, NO_LINE)
+        return result.stdout if result.ok else None
 
     def failure(self, result: Result, timeout: float = PROBE_SECONDS) -> CommandFailed:
         """A failed program as an error: the line to paste, and the last ten lines it said."""
@@ -116,14 +78,20 @@ class Host:
     # --- the changing door ----------------------------------------------------------------
 
     def run(
-        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = RUN_SECONDS
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = RUN_SECONDS,
+        environment: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
     ) -> Result:
-        """Run a program that changes the Pi.
+        """Run a program that changes the Pi; `watch` is called every second until it ends.
 
         Raises:
             CommandFailed: it failed; the message shows it as one could paste it.
         """
-        result = self._execute(argv, stdin, timeout)
+        result = self._execute(argv, stdin, timeout, environment=environment, watch=watch)
         if not result.ok:
             raise self.failure(result, timeout)
         return result
@@ -157,16 +125,6 @@ class Host:
                 f"cannot write {name}: {error.strerror}",
                 "make room (df -h) or check the disk (dmesg), then run the same command again",
             ) from error
-
-    def _behind_links(self, name: str) -> Path:
-        """The file a link leads to, never out of the root; the link itself stays."""
-        target = self.path(name)
-        for _ in range(8):
-            if not target.is_symlink():
-                break
-            link = os.readlink(target)
-            target = self.path(link) if link.startswith("/") else target.parent / link
-        return target
 
     def mkdir(self, name: str, mode: int = 0o755) -> None:
         path = self.path(name)
@@ -257,11 +215,21 @@ class Host:
     # --- programs -------------------------------------------------------------------------
 
     def _execute(
-        self, argv: Sequence[str], stdin: str | None, timeout: float, most_lines: int = 200
+        self,
+        argv: Sequence[str],
+        stdin: str | None,
+        timeout: float,
+        most_lines: int = 200,
+        *,
+        environment: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
     ) -> Result:
         start = time.monotonic()
-        result = execute(argv, stdin, timeout, own_path=self.root == Path("/"))
+        own_path = self.root == Path("/")
+        result = execute(argv, stdin, timeout, own_path, environment, watch)
         seconds = time.monotonic() - start
+        if most_lines == NO_LINE:  # while another program runs, whose time is counted
+            return result
         self.seconds_in_programs += seconds
         said = f"{result.stdout}{result.stderr}"
         self.log.command(argv, result.code, said, seconds, most_lines)
@@ -285,6 +253,12 @@ class ReadOnlyHost(Host):
         self.disk = ReadOnlyDisk()
 
     def run(
-        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = RUN_SECONDS
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = RUN_SECONDS,
+        environment: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
     ) -> Result:
         raise ReadOnly(f"a read-only host was asked to run {shlex.join(argv)}")

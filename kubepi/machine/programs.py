@@ -5,11 +5,13 @@ Only Host calls it. Tests: tests/unit/test_host.py.
 
 import os
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+WATCH_SECONDS = 2.0
+Watch = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -26,28 +28,61 @@ class Result:
         return self.code == 0
 
 
-def execute(argv: Sequence[str], stdin: str | None, timeout: float, own_path: bool) -> Result:
-    """Run to the end; what cannot be run has a code as a shell would give it."""
+def execute(
+    argv: Sequence[str],
+    stdin: str | None,
+    timeout: float,
+    own_path: bool,
+    more: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """Run to the end; what cannot be run has a code as a shell would give it.
+
+    `more` is added to the environment. `watch` is called every two seconds; what it raises
+    ends the program, which can have no stdin then (communicate() loses it after a time-out).
+    """
+    assert watch is None or stdin is None
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             argv,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
-            check=False,
-            env=_environment(own_path),
+            env=_environment(own_path) | dict(more or {}),
         )
     except FileNotFoundError:
         return Result(tuple(argv), 127, "", f"{argv[0]}: not found")
-    except subprocess.TimeoutExpired as error:
-        said = "".join(_text(part) for part in (error.stdout, error.stderr))
-        return Result(tuple(argv), 124, said, f"{argv[0]}: no end after {timeout:.0f} s")
     except OSError as error:  # not executable, or emptied by a power cut
         return Result(tuple(argv), 126, "", str(error))
-    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+    with process:
+        try:
+            stdout, stderr = _communicate(process, stdin, timeout, watch)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            said = "".join(_text(part) for part in (error.stdout, error.stderr))
+            return Result(tuple(argv), 124, said, f"{argv[0]}: no end after {timeout:.0f} s")
+        except BaseException:
+            process.kill()
+            raise
+    return Result(tuple(argv), process.returncode, stdout, stderr)
+
+
+def _communicate(
+    process: subprocess.Popen[str], stdin: str | None, timeout: float, watch: Watch | None
+) -> tuple[str, str]:
+    if watch is None:
+        return process.communicate(stdin, timeout)
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return process.communicate(stdin, WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                raise
+        watch()
 
 
 def _text(said: str | bytes | None) -> str:
@@ -56,11 +91,13 @@ def _text(said: str | bytes | None) -> str:
 
 
 def _environment(own_path: bool) -> dict[str, str]:
-    """`own_path`: the system's programs, and not what the caller's PATH happens to hold."""
+    """`own_path`: the system's programs, and not what the caller's PATH happens to hold.
+
+    No proxy: kubeadm and kubectl would ask it for the API. What downloads is told of one.
+    """
     return {
         "PATH": SYSTEM_PATH if own_path else os.environ.get("PATH", SYSTEM_PATH),
         "LC_ALL": "C.UTF-8",
         "HOME": "/root",
         "DEBIAN_FRONTEND": "noninteractive",
-        **{name: os.environ[name] for name in PROXIES if name in os.environ},
     }

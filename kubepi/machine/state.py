@@ -114,8 +114,9 @@ def attempted(host: Host, what: str) -> bool:
     return host.exists(attempt_file(what))
 
 
-def begin_attempt(host: Host, what: str) -> None:
-    host.write(attempt_file(what), "", 0o600)
+def begin_attempt(host: Host, what: str, which: str = "") -> None:
+    """`which` says what of it has begun, for the run after a cut."""
+    host.write(attempt_file(what), which, 0o600)
 
 
 def end_attempt(host: Host, what: str) -> None:

@@ -62,8 +62,8 @@ class Init:
     @property
     def last_step(self) -> str:
         """The step that began last, of those that had something to do."""
-        begun = [line for line in self.lines if line[20:].startswith("Z step ")]
-        return begun[-1][27:] if begun else "none"
+        begun = [line for line in self.lines if line[19:].startswith("Z step ")]
+        return begun[-1][26:] if begun else "none"
 
     def told(self) -> str:
         return last_lines("\n".join(self.lines), 40)

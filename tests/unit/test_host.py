@@ -258,8 +258,10 @@ def test_the_environment_is_small_and_fixed(
     found.pop("_", None)
     assert found == {
         "PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
-        "DEBIAN_FRONTEND": "noninteractive", "https_proxy": "http://proxy:3128",
+        "DEBIAN_FRONTEND": "noninteractive",
     }  # fmt: skip
+    told = host.run([str(shutil.which("env"))], environment={"HTTPS_PROXY": "http://p:1"})
+    assert "HTTPS_PROXY=http://p:1\n" in told.stdout
     # on the Pi itself PATH is not the caller's
     outside = Host().probe(["env"]).stdout
     assert f"PATH={SYSTEM_PATH}\n" in outside
