@@ -12,7 +12,8 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from kubepi.decide.config_file import entries
-from kubepi.decide.settings import TOKEN, Wrong, checked, quoted
+from kubepi.decide.settings import TOKEN, checked
+from kubepi.decide.values import Wrong, quoted
 from kubepi.errors import ConfigError
 
 DEFAULTS = "defaults"

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kubepi.decide.settings import KINDS, TOKEN, Shape, Wrong, close_to, quoted
+from kubepi.decide.settings import KINDS, TOKEN, Shape
+from kubepi.decide.values import Wrong, close_to, quoted
 
 Node = Any  # a yaml.Node; its published types lack `id` and `style`
 

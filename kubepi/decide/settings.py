@@ -1,224 +1,19 @@
-"""What each setting may hold, and the sentence about a value that it may not; pure.
+"""The settings of defaults.yaml, a line each: shape, check, example; pure.
 
-KINDS has one line for every setting of defaults.yaml. A check takes a value of the right shape
-and returns it as kubepi uses it.
+Tests: tests/unit/test_config.py. The checks themselves are in values.py.
 """
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from kubepi.decide.credentials import normalise_token
-from kubepi.errors import UsageError
+from kubepi.decide import values
+from kubepi.decide.values import Wrong, close_to, quoted
 
 Shape = Literal["text", "number", "switch", "list", "map"]
 
 TOKEN = "cluster.token"
 CHECK_NAMES = "preflight.ignore"
-MINORS = ("1.35", "1.36", "1.37")
-LONGEST_LABEL = 63
-
-
-class Wrong(ValueError):
-    """What is wrong with a value, to be read after the setting's name, and what to do."""
-
-    def __init__(self, sentence: str, suggestion: str) -> None:
-        super().__init__(f"{sentence}; {suggestion}")
-
-
-def quoted(value: str) -> str:
-    """A value for a message: short, and on one line whatever is in it."""
-    return repr(value if len(value) <= 40 else f"{value[:39]}…")
-
-
-def close_to(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant: like it, or the only one with its first part."""
-    from difflib import get_close_matches
-
-    lower = {name.lower(): name for name in known}
-    matches = get_close_matches(word.lower(), lower, 1, 0.7)
-    if not matches:
-        first, dash, _ = word.lower().partition("_")
-        matches = [name for name in lower if name.startswith(f"{first}_")] if dash else []
-    return lower[matches[0]] if len(matches) == 1 else None
-
-
-# --- checks -------------------------------------------------------------------------------
-
-
-def _label(value: str) -> str:
-    # the API server takes a name of a node or Service by RFC 1123 only
-    if len(value) <= LONGEST_LABEL and re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", value):
-        return value
-    better = re.sub(r"[^a-z0-9]+", "-", value.lower())[:LONGEST_LABEL].strip("-")
-    raise Wrong(
-        f"{quoted(value)} is not a name of lower-case letters, digits and inner dashes "
-        f"({LONGEST_LABEL} at most)",
-        f"did you mean {better}?" if better else "write it like pi-kitchen",
-    )
-
-
-def _token(value: str) -> str:
-    try:
-        return normalise_token(value)
-    except UsageError as error:
-        raise Wrong(error.sentence, error.hint) from None
-
-
-def _address(value: str) -> str:
-    try:
-        address = IPv4Address(value)
-    except ValueError:
-        raise Wrong(
-            f"{quoted(value)} is not an IPv4 address", "write it like 192.168.1.20"
-        ) from None
-    if not _usable(address):
-        raise Wrong(f"{value} cannot be the address of a node", "write it like 192.168.1.20")
-    return str(address)
-
-
-def _usable(address: IPv4Address) -> bool:
-    return not (
-        address.is_loopback
-        or address.is_multicast
-        or address.is_reserved
-        or address in IPv4Network("0.0.0.0/8")
-    )
-
-
-def _subnet(widest: int, narrowest: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        written = re.fullmatch(r"[0-9.]+/[0-9]{1,2}", value)
-        try:
-            network = IPv4Network(value if written else "", strict=False)
-        except ValueError:
-            raise Wrong(
-                f"{quoted(value)} is not an IPv4 subnet", "write it like 10.244.0.0/16"
-            ) from None
-        if str(network.network_address) != value.partition("/")[0]:
-            raise Wrong(f"{value} is an address in a subnet", f"did you mean {network}?")
-        if not widest <= network.prefixlen <= narrowest:
-            raise Wrong(
-                f"{value} is too {'large' if network.prefixlen < widest else 'small'}",
-                f"choose a subnet from /{widest} to /{narrowest}",
-            )
-        if not _usable(network.network_address):
-            raise Wrong(f"{value} cannot be used on a network", "choose one such as 10.244.0.0/16")
-        return str(network)
-
-    return check
-
-
-def _version(value: str) -> str:
-    if value == "newest":
-        return value
-    found = re.fullmatch(r"v?(1\.[0-9]{1,3})(\.(?:0|[1-9][0-9]{0,3}))?", value)
-    if found is None:
-        raise Wrong(f"{quoted(value)} is not a version", "write v1.36.3, 1.36 or newest")
-    minor, patch = found.groups()
-    if minor not in MINORS:
-        raise Wrong(
-            f"this kubepi does not make clusters of Kubernetes {minor}",
-            f"choose {MINORS[0]} to {MINORS[-1]}, or newest",
-        )
-    return f"v{minor}{patch}" if patch else minor
-
-
-def _choice(*words: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if value in words:
-            return value
-        close = close_to(value, words)
-        raise Wrong(
-            f"{quoted(value)} is none of {', '.join(words)}",
-            f"did you mean {close}?" if close else f"take {words[0]} if in doubt",
-        )
-
-    return check
-
-
-def _folder(value: str) -> str:
-    if not value.startswith("/"):
-        raise Wrong(
-            f"{quoted(value)} is not an absolute path", "begin with /, like /media/usb/kubepi-kit"
-        )
-    return str(PurePosixPath(value))
-
-
-def _repository(value: str) -> str:
-    if "@" in value:
-        # never shown: it would go into the goal, into apt's list and into the log
-        raise Wrong(
-            "holds a user or a password", "put those into a file below /etc/apt/auth.conf.d"
-        )
-    fixed = value.replace("{minor}", "")
-    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~:/+-]*)?", fixed):
-        raise Wrong(
-            f"{quoted(value)} is not the address of a package repository",
-            "write it like https://pkgs.k8s.io/core:/stable:/{minor}/deb/",
-        )
-    return value.rstrip("/") + "/"
-
-
-def _country(value: str) -> str:
-    if value.upper() == "UK":
-        raise Wrong("UK is not a country of the Wi-Fi regulations", "did you mean GB?")
-    if not re.fullmatch(r"[A-Za-z]{2}", value):
-        raise Wrong(f"{quoted(value)} is not a country of two letters", "write it like DE")
-    return value.upper()
-
-
-def _megabytes(value: int) -> int:
-    # below 16 MB the firmware does not start; 512 MB is the most that it supports
-    if value != 0 and not 16 <= value <= 512:
-        raise Wrong(f"{value} MB is out of range", "choose 16 to 512, or 0 to leave it alone")
-    return value
-
-
-def _switch(value: bool) -> bool:
-    return value
-
-
-def _map(value: dict[str, Any]) -> dict[str, Any]:
-    return value
-
-
-def _check_name(value: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9._-]+", value):
-        return value
-    raise Wrong(f"{quoted(value)} is not the name of a check", "write it like NumCPU")
-
-
-def _fingerprint(value: str) -> str:
-    found = value.replace(" ", "").upper()
-    if re.fullmatch("[0-9A-F]{40}", found):
-        return found
-    raise Wrong(
-        f"{quoted(value)} is not the fingerprint of a key",
-        "write its 40 hexadecimal digits, as gpg --show-keys prints them",
-    )
-
-
-def _mirrors(value: dict[str, Any]) -> dict[str, str]:
-    for registry, mirror in value.items():
-        if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?", str(registry)):
-            raise Wrong(f"{quoted(str(registry))} is not a registry", "write it like docker.io")
-        if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[^\s\"]*)?", str(mirror)):
-            raise Wrong(
-                f"{quoted(str(mirror))} is not the address of a mirror",
-                "write it like http://mirror:5000",
-            )
-    return {str(registry): str(mirror).rstrip("/") for registry, mirror in value.items()}
-
-
-def _each(check: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
-    return lambda items: [check(item) for item in items]
-
-
-# --- the table ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -232,34 +27,44 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "cluster.name": Kind("text", _label, "home"),
-    "cluster.token": Kind("text", _token, "what `kubepi token show` prints", optional=True),
-    "cluster.seeds": Kind("list", _each(_address), "[192.168.1.20, 192.168.1.21]"),
-    "node.name": Kind("text", _label, "pi-kitchen", optional=True),
-    "node.address": Kind("text", _address, "192.168.1.20", optional=True),
-    "node.schedulable": Kind("switch", _switch, "true"),
-    "kubernetes.version": Kind("text", _version, "v1.36.3"),
+    "cluster.name": Kind("text", values.dns_label, "home"),
+    "cluster.token": Kind(
+        "text", values.cluster_token, "what `kubepi token show` prints", optional=True
+    ),
+    "cluster.seeds": Kind(
+        "list", values.each_of(values.ipv4_address), "[192.168.1.20, 192.168.1.21]"
+    ),
+    "node.name": Kind("text", values.dns_label, "pi-kitchen", optional=True),
+    "node.address": Kind("text", values.ipv4_address, "192.168.1.20", optional=True),
+    "node.schedulable": Kind("switch", values.any_switch, "true"),
+    "kubernetes.version": Kind("text", values.kubernetes_version, "v1.36.3"),
     # kube-controller-manager gives a /24 to each node, of at most 65536 nodes
-    "kubernetes.pod_subnet": Kind("text", _subnet(8, 24), "10.244.0.0/16"),
+    "kubernetes.pod_subnet": Kind("text", values.ipv4_subnet(8, 24), "10.244.0.0/16"),
     # the API server takes 20 bits at most, kubeadm wants ten addresses at least
-    "kubernetes.service_subnet": Kind("text", _subnet(12, 28), "10.96.0.0/12"),
-    "kubernetes.flannel_backend": Kind("text", _choice("auto", "vxlan", "host-gw"), "auto"),
-    "kubernetes.proxy_mode": Kind("text", _choice("iptables", "nftables"), "iptables"),
-    "kubernetes.kubelet": Kind("map", _map, "{maxPods: 50}"),
-    "kubernetes.kube_proxy": Kind("map", _map, "{bindAddress: 0.0.0.0}"),
-    "kubernetes.ignore_preflight": Kind("list", _each(_check_name), "[NumCPU]"),
-    "downloads.kit": Kind("text", _folder, "/media/usb/kubepi-kit", optional=True),
+    "kubernetes.service_subnet": Kind("text", values.ipv4_subnet(12, 28), "10.96.0.0/12"),
+    "kubernetes.flannel_backend": Kind("text", values.one_of("auto", "vxlan", "host-gw"), "auto"),
+    "kubernetes.proxy_mode": Kind("text", values.one_of("iptables", "nftables"), "iptables"),
+    "kubernetes.kubelet": Kind("map", values.any_map, "{maxPods: 50}"),
+    "kubernetes.kube_proxy": Kind("map", values.any_map, "{bindAddress: 0.0.0.0}"),
+    "kubernetes.ignore_preflight": Kind("list", values.each_of(values.check_name), "[NumCPU]"),
+    "downloads.kit": Kind("text", values.absolute_folder, "/media/usb/kubepi-kit", optional=True),
     "downloads.kubernetes_repository": Kind(
-        "text", _repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
+        "text", values.package_repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
     ),
     "downloads.repository_key": Kind(
-        "text", _fingerprint, "DE15B14486CD377B9E876E1A234654DA9A296436", optional=True
+        "text", values.key_fingerprint, "DE15B14486CD377B9E876E1A234654DA9A296436", optional=True
     ),
-    "downloads.image_mirrors": Kind("map", _mirrors, '{registry.k8s.io: "http://mirror:5000"}'),
-    CHECK_NAMES: Kind("list", _each(_check_name), "[memory]"),
-    "boot.gpu_mem": Kind("number", _megabytes, "16"),
-    "wifi.country": Kind("text", _country, "DE", optional=True),
-    "wifi.power_save": Kind("switch", _switch, "false"),
+    "downloads.image_mirrors": Kind(
+        "map", values.image_mirrors, '{registry.k8s.io: "http://mirror:5000"}'
+    ),
+    "downloads.proxy": Kind("text", values.http_proxy, "http://proxy:3128", optional=True),
+    "downloads.no_proxy": Kind(
+        "list", values.each_of(values.direct_host), "[.lan, 192.168.1.0/24]"
+    ),
+    CHECK_NAMES: Kind("list", values.each_of(values.check_name), "[memory]"),
+    "boot.gpu_mem": Kind("number", values.gpu_megabytes, "16"),
+    "wifi.country": Kind("text", values.wifi_country, "DE", optional=True),
+    "wifi.power_save": Kind("switch", values.any_switch, "false"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kubepi.decide.containerd_config import PAUSE_OF_MINOR, config_toml, pause_image
-from kubepi.decide.settings import MINORS
+from kubepi.decide.values import MINORS
 
 
 def cri(version: str = "v1.36.3", can_lower_oom_score: bool = True) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import yaml
 
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.kubeadm_config import Node, init_documents, join_documents
-from kubepi.decide.settings import MINORS
+from kubepi.decide.values import MINORS
 from tests.scene import settings
 
 GOLDEN = Path(__file__).parent / "golden"
