@@ -6,40 +6,20 @@ from pathlib import Path
 
 import yaml
 
+from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
 from tests.programs import Effects, write, write_durably
 
 OBJECTS = "/var/lib/etcd/objects.json"
-IMAGES = "/var/lib/containerd/images"
 
 
 def install_kubernetes(pi: FakePi) -> None:
-    pi.looks("ctr", "--namespace", "k8s.io", "images", "list", script=_ctr_list)
-    pi.changes("ctr", script=_ctr)
+    install_containerd(pi)
     pi.looks("kubeadm", "version", script=_kubeadm_version)
     pi.changes("kubeadm", "init", script=_kubeadm_init)
     pi.changes("kubeadm", "join", script=_kubeadm_join)
     pi.changes("kubeadm", "reset", script=_kubeadm_reset)
     pi.looks("kubectl", script=_kubectl)
-
-
-def _ctr_list(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-    if "containerd.service" not in pi.running:
-        return 1, "cannot dial containerd"
-    return 0, "".join(f"{line}\n" for line in (pi.read(IMAGES) or "").splitlines())
-
-
-def _ctr(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
-    there = (pi.read(IMAGES) or "").split()
-    yield
-    if "remove" in argv:
-        there = [image for image in there if image not in argv]
-    else:
-        archive = Path(argv[-1])
-        there += [i for i in archive.read_text().split() if i not in there]
-    write(pi, IMAGES, "".join(f"{image}\n" for image in there))
-    yield
-    return 0, ""
 
 
 def _kubeadm_version(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:

@@ -3,10 +3,15 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from kubepi.decide.config import Config
 from kubepi.decide.goal import Goal
+from kubepi.decide.proxy import from_environment
+from kubepi.decide.settings import checked
+from kubepi.decide.values import Wrong
+from kubepi.errors import UsageError
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 
@@ -69,7 +74,30 @@ def settings_of(
     if not settings["downloads.kit"]:
         kept = "" if before is None else str(before.settings["downloads.kit"])
         settings["downloads.kit"] = _found_kit(host) or kept
+    _take_proxy(settings, {} if before is None else before.settings)
     return settings, tuple(sorted(flagged))
+
+
+def _take_proxy(settings: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """The caller's environment is gone after a reboot, so what it names goes into the goal.
+
+    Raises:
+        UsageError: it names no proxy that kubepi can use.
+    """
+    if settings["downloads.proxy"]:
+        return
+    url, direct = from_environment(os.environ)
+    try:
+        settings["downloads.proxy"] = checked("downloads.proxy", url, ())
+        found = [checked("downloads.no_proxy", [word], ())[0] for word in direct]
+    except Wrong as wrong:
+        raise UsageError(
+            f"the environment's proxy or no_proxy {wrong}", "or name it as downloads.proxy"
+        ) from None
+    settings["downloads.no_proxy"] = settings["downloads.no_proxy"] or found
+    if not url and before.get("downloads.proxy"):
+        for name in ("downloads.proxy", "downloads.no_proxy"):
+            settings[name] = before[name]
 
 
 def _found_kit(host: Host) -> str:

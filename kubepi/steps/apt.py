@@ -1,35 +1,27 @@
-"""Debian packages: installed from a kit or a repository, held, and purged again.
+"""apt and dpkg: asked what is there, run once nobody else works with them, mended after a cut.
 
 May touch: what apt touches; the list of packages that were not there before kubepi.
-Tests: tests/steps/test_apt.py and tests/laws.
+Tests: tests/steps/test_apt.py. The steps: kubepi/steps/packages.py.
 """
 
 import re
-from dataclasses import dataclass
 
-from kubepi.errors import CommandFailed, NotYet, StepFailed
+from kubepi.decide.download_faults import apt_fault
+from kubepi.errors import CommandFailed, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
-from kubepi.machine.kitfiles import open_kit, verified
-from kubepi.machine.step import Finding
+from kubepi.steps.apt_lock import locked_by
 
-# Other programs hold the lock for minutes at a first boot (unattended-upgrades #90).
 APT = (
     "apt-get", "-y", "-q", "--no-install-recommends",
-    "-o", "DPkg::Lock::Timeout=900",
+    # no longer: who holds the lock is asked and told here
+    "-o", "DPkg::Lock::Timeout=5",
     "-o", "Dpkg::Options::=--force-confold",
     "-o", "Acquire::Retries=3",
 )  # fmt: skip
-# Longer than apt waits for the lock: it is never killed in the middle of its work.
+LOCK_PATIENCE = 900.0
+# It is never killed in the middle of its work.
 APT_SECONDS = 3600.0
-KUBERNETES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni")
-# What a package fills and its purge leaves there; removed only with a package that kubepi brought.
-LEFTOVERS = {
-    "containerd": ("/var/lib/containerd", "/etc/containerd", "/run/containerd"),
-    "kubelet": ("/var/lib/kubelet",),
-    "kubeadm": ("/etc/kubernetes", "/var/lib/etcd"),
-    "kubernetes-cni": ("/opt/cni", "/etc/cni"),
-}
 
 
 def installed(host: Host, packages: tuple[str, ...]) -> dict[str, str]:
@@ -56,33 +48,54 @@ def pinned_version(host: Host) -> str:
     return version
 
 
+def apt_get(host: Host, *words: str) -> None:
+    """apt-get that changes something, once nobody else works with packages.
+
+    Raises:
+        CommandFailed: with a sentence of its own where a download failed.
+    """
+    end = host.monotonic() + LOCK_PATIENCE
+    while True:
+        host.wait_until("apt's lock", lambda: locked_by(host), LOCK_PATIENCE, 2.0)
+        try:
+            host.run([*APT, *words], timeout=APT_SECONDS)
+            return
+        except CommandFailed as error:
+            # somebody was faster, or holds the lock of the lists, which no option waits for
+            if "Could not get lock" not in error.output or host.monotonic() > end:
+                raise explained(error) from error
+
+
+def explained(error: CommandFailed) -> CommandFailed:
+    fault = apt_fault(error.output)
+    if fault is None:
+        return error
+    return CommandFailed(f"{fault[0]}\n{error.sentence}", fault[1], error.output)
+
+
 def install(host: Host, what: list[str]) -> None:
     """apt-get install of names or files, after a mend of what a power cut broke."""
     if was_cut(host):
         _mend(host)
     try:
-        _remember_new(host, what)
-        host.run([*APT, "install", *what], timeout=APT_SECONDS)
+        _install(host, what)
     except CommandFailed:
         # the lists may be old or not there at all: once more with new ones
-        update(host)
-        _remember_new(host, what)
-        host.run([*APT, "install", *what], timeout=APT_SECONDS)
-
-
-def update(host: Host) -> None:
-    """New lists; DPkg::Lock::Timeout does not cover their lock, so it is waited for here."""
-
-    def fetched() -> str | None:
+        stale: CommandFailed | None = None
         try:
-            host.run([*APT, "update"], timeout=APT_SECONDS)
+            apt_get(host, "update", "-o", "APT::Update::Error-Mode=any")
         except CommandFailed as error:
-            if "Could not get lock" not in error.output:
-                raise
-            return "another program holds the lock of apt's lists"
-        return None
+            stale = error  # of a repository that this does not need, maybe
+        try:
+            _install(host, what)
+        except CommandFailed as error:
+            raise (stale or error) from error
 
-    host.wait_until("apt's lists", fetched, 900, 5.0)
+
+def _install(host: Host, what: list[str]) -> None:
+    _remember_new(host, what)
+    # what is there stays: Docker's containerd.io would have to go for containerd
+    apt_get(host, "--no-remove", "install", *what)
 
 
 def was_cut(host: Host) -> bool:
@@ -105,124 +118,17 @@ def _mend(host: Host) -> None:
     if ours:
         host.run(["dpkg", "--force-remove-reinstreq", "--force-depends", "--remove", *ours])
     host.run(["dpkg", "--force-confold", "--configure", "-a"])
-    host.run([*APT, "--fix-broken", "install"])
+    apt_get(host, "--fix-broken", "install")
 
 
 def _remember_new(host: Host, what: list[str]) -> None:
     """Before they come: a reset purges only what was not there before."""
-    plan = host.probe([*APT, "--simulate", "install", *what], timeout=120)
+    plan = host.probe([*APT, "--simulate", "--no-remove", "install", *what], timeout=120)
     if not plan.ok:
-        raise host.failure(plan)
+        raise explained(host.failure(plan))
     # an upgrade shows its old version in brackets before the parenthesis
     new = set(re.findall(r"^Inst (\S+) \(", plan.stdout, re.MULTILINE))
     known = set(added(host))
     if not new <= known:
         host.mkdir(state.STATE, 0o700)
         host.write(state.ADDED_PACKAGES, "".join(f"{n}\n" for n in sorted(known | new)), 0o600)
-
-
-@dataclass(frozen=True)
-class AptPackages:
-    """Packages of the OS, taken from the kit where it holds them."""
-
-    packages: tuple[str, ...]
-    kit: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"packages {' '.join(self.packages)}"
-
-    def check(self, host: Host) -> Finding | None:
-        there = installed(host, self.packages)
-        missing = [package for package in self.packages if package not in there]
-        return Finding(f"missing: {' '.join(missing)}") if missing else None
-
-    def apply(self, host: Host) -> None:
-        there = installed(host, self.packages)
-        kit = open_kit(host, self.kit) if self.kit else None
-        what = []
-        for package in self.packages:
-            if package not in there:
-                file = kit.deb(package) if kit is not None else None
-                what.append(package if file is None else verified(host, self.kit, file))
-        install(host, what)
-
-
-@dataclass(frozen=True)
-class KubernetesPackages:
-    """kubeadm and its company at the pinned version, held so that no apt upgrade moves them."""
-
-    kit: str = ""
-    packages: tuple[str, ...] = KUBERNETES
-
-    @property
-    def name(self) -> str:
-        return f"packages {' '.join(self.packages)}"
-
-    def check(self, host: Host) -> Finding | None:
-        wanted = pinned_version(host).lstrip("v")
-        there = installed(host, self.packages)
-        for package in self.packages:
-            if package not in there:
-                return Finding(f"{package} is missing")
-        for package in ("kubeadm", "kubelet"):
-            if not there[package].startswith(f"{wanted}-"):
-                return Finding(f"{package} is {there[package]}, wanted {wanted}")
-        held = host.probe(["apt-mark", "showhold"]).stdout.split()
-        loose = [package for package in self.packages if package not in held]
-        return Finding(f"not held: {' '.join(loose)}") if loose else None
-
-    def apply(self, host: Host) -> None:
-        wanted = pinned_version(host).lstrip("v")
-        there = installed(host, self.packages)
-        if any(not there.get(p, "").startswith(f"{wanted}-") for p in ("kubeadm", "kubelet")) or (
-            len(there) < len(self.packages)
-        ):
-            install(host, self._sources(host, wanted))
-        host.run(["apt-mark", "hold", *self.packages])
-
-    def _sources(self, host: Host, wanted: str) -> list[str]:
-        if not self.kit:
-            exact = ("kubeadm", "kubelet", "kubectl")
-            return [f"{p}={wanted}-*" if p in exact else p for p in self.packages]
-        kit = open_kit(host, self.kit)
-        sources = []
-        for package in self.packages:
-            file = kit.deb(package, wanted)
-            if file is None:
-                raise StepFailed(
-                    f"the kit {self.kit} has no package {package}",
-                    "use a complete kit, or none to use the internet",
-                )
-            sources.append(verified(host, self.kit, file))
-        return sources
-
-
-@dataclass(frozen=True)
-class PackagesPurged:
-    """The packages that kubepi brought in, gone again; what was there before stays."""
-
-    @property
-    def name(self) -> str:
-        return "packages as before"
-
-    def check(self, host: Host) -> Finding | None:
-        packages = added(host)
-        if not packages:
-            return None
-        there = installed(host, packages)
-        return Finding(f"{len(there)} of kubepi's are installed" if there else "list is left")
-
-    def apply(self, host: Host) -> None:
-        packages = added(host)
-        there = installed(host, packages)
-        if was_cut(host):
-            host.run(["dpkg", "--force-confold", "--configure", "-a"])
-        if there:
-            purge = [*APT, "--allow-change-held-packages", "purge", *sorted(there)]
-            host.run(purge, timeout=APT_SECONDS)
-        for folder in (folder for name in packages for folder in LEFTOVERS.get(name, ())):
-            host.empty(folder)
-            host.remove_empty(folder)
-        host.sync()
-        host.remove(state.ADDED_PACKAGES)

@@ -1,34 +1,20 @@
-"""kubepi/steps/apt.py: packages from a kit or a repository, mended, held, and purged again."""
+"""kubepi/steps/apt.py and its first step: packages of the OS, mended, and told when they fail."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from kubepi.errors import CommandFailed, NotYet, StepFailed
+from kubepi.errors import CommandFailed, NotYet
 from kubepi.machine import state
-from kubepi.steps.apt import (
-    KUBERNETES,
-    AptPackages,
-    KubernetesPackages,
-    PackagesPurged,
-    added,
-    installed,
-    pinned_version,
-)
+from kubepi.steps.apt import added, installed
+from kubepi.steps.packages import AptPackages
 from tests.fakes import Answer, FakePi
 from tests.programs import STATUS
-from tests.scene import KIT, VERSION, fresh_pi
+from tests.scene import KIT, fresh_pi
 from tests.steps.lawful import obeys
 
 OS_PACKAGES = AptPackages(("containerd", "iptables", "socat"), KIT)
-KUBE = KubernetesPackages(KIT)
-
-
-def pinned(folder: Path) -> FakePi:
-    pi = fresh_pi(folder)
-    pi.put(state.PINNED_VERSION, f"{VERSION}\n")
-    return pi
 
 
 def last_apt(pi: FakePi, verb: str) -> list[str]:
@@ -76,7 +62,7 @@ def test_apt_waits_for_others_and_asks_nothing(tmp_path: Path) -> None:
     pi = fresh_pi(tmp_path / "pi")
     OS_PACKAGES.apply(pi)
     for argv in (argv for argv in pi.ran if argv[0] == "apt-get"):
-        assert {"-y", "DPkg::Lock::Timeout=900", "Dpkg::Options::=--force-confold"} <= set(argv)
+        assert {"-y", "DPkg::Lock::Timeout=5", "Dpkg::Options::=--force-confold"} <= set(argv)
 
 
 class Lists:
@@ -114,6 +100,64 @@ def test_a_package_that_nobody_has_is_told_as_apt_tells_it(tmp_path: Path) -> No
         OS_PACKAGES.apply(pi)
 
 
+def test_where_the_line_is_down_that_is_told_and_not_what_follows_from_it(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    down = "E: Failed to fetch http://deb.debian.org/debian/x  Could not connect to deb.debian.org"
+    pi.changes("apt-get", script=lambda pi, argv, stdin: (
+        (100, down if "update" in argv else "E: Unable to locate package containerd")
+    ))  # fmt: skip
+    with pytest.raises(CommandFailed) as caught:
+        OS_PACKAGES.apply(pi)
+    first, command, *_ = caught.value.sentence.splitlines()
+    assert first == "the package repository deb.debian.org: nobody answers there"
+    assert command == "apt-get failed with code 100:"
+    assert "run the same command again" in caught.value.hint
+
+
+def test_a_list_that_is_not_needed_may_fail(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    inner = pi.programs[("apt-get",)].script
+    asked: list[str] = []
+
+    def apt_get(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        asked.append("update" if "update" in argv else "install")
+        if len(asked) == 1 or "update" in argv:
+            return 100, "E: something"
+        answer = inner(pi, argv, stdin)
+        return answer if isinstance(answer, tuple) else pi._drive(answer, argv)
+
+    pi.changes("apt-get", script=apt_get)
+    OS_PACKAGES.apply(pi)
+    assert OS_PACKAGES.check(pi.read_only()) is None
+    assert "update" in asked
+
+
+def test_a_lock_that_somebody_took_first_is_waited_for(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    inner = pi.programs[("apt-get",)].script
+    tries: list[Sequence[str]] = []
+
+    def apt_get(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        if "--simulate" not in argv:
+            tries.append(argv)
+            if len(tries) == 1:
+                return 100, "E: Could not get lock /var/lib/dpkg/lock-frontend."
+        answer = inner(pi, argv, stdin)
+        return answer if isinstance(answer, tuple) else pi._drive(answer, argv)
+
+    pi.changes("apt-get", script=apt_get)
+    OS_PACKAGES.apply(pi)
+    assert tries == [tries[0]] * 2
+
+
+def test_nothing_that_is_there_is_removed_for_it(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    OS_PACKAGES.apply(pi)
+    installs = [argv for argv in pi.ran if "install" in argv]
+    assert installs
+    assert all("--no-remove" in argv for argv in installs)
+
+
 def test_an_upgrade_of_what_was_there_is_nothing_new(tmp_path: Path) -> None:
     """A reset must not purge it."""
     pi = fresh_pi(tmp_path / "pi")
@@ -145,118 +189,3 @@ def test_only_what_is_completely_there_is_installed(tmp_path: Path) -> None:
     )
     pi.looks("dpkg-query", script=lambda *_: (0, rows))
     assert installed(pi, ("a", "b", "c", "d", "e")) == {"a": "1.0"}
-
-
-# --- Kubernetes -----------------------------------------------------------------------------
-
-
-def test_kubernetes_obeys_the_laws_and_is_held(tmp_path: Path) -> None:
-    pi = obeys(KUBE, pinned, tmp_path)
-    versions = installed(pi, KUBERNETES)
-    assert versions["kubelet"] == versions["kubeadm"] == "1.36.3-1.1"
-    assert pi.probe(["apt-mark", "showhold"]).stdout.split() == sorted(KUBERNETES)
-
-
-def test_no_packages_before_a_version_is_chosen(tmp_path: Path) -> None:
-    pi = fresh_pi(tmp_path / "pi")
-    with pytest.raises(NotYet, match="the choice of a Kubernetes version"):
-        KUBE.check(pi.read_only())
-    pi.put(state.PINNED_VERSION, "\n")
-    with pytest.raises(NotYet):
-        pinned_version(pi)
-
-
-def test_without_a_kit_the_exact_version_is_asked_for(tmp_path: Path) -> None:
-    """kubernetes-cni has versions of its own."""
-    pi = pinned(tmp_path / "pi")
-    step = KubernetesPackages()
-    step.apply(pi)
-    assert last_apt(pi, "install") == [
-        "kubeadm=1.36.3-*", "kubelet=1.36.3-*", "kubectl=1.36.3-*", "kubernetes-cni",
-    ]  # fmt: skip
-    assert step.check(pi.read_only()) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "finding"),
-    [
-        ("", "kubeadm is missing"),
-        ("kubeadm 1.36.2-1.1\nkubelet 1.36.3-1.1\nkubectl 1.36.3-1.1\nkubernetes-cni 1.7-1\n",
-         "kubeadm is 1.36.2-1.1, wanted 1.36.3"),
-        ("kubeadm 1.36.3-1.1\nkubelet 1.36.30-1.1\nkubectl 1.36.3-1.1\nkubernetes-cni 1.7-1\n",
-         "kubelet is 1.36.30-1.1, wanted 1.36.3"),
-        ("kubeadm 1.36.3-2.1\nkubelet 1.36.3-1.1\nkubectl 1.36.3-1.1\nkubernetes-cni 1.7-1\n",
-         "not held: kubeadm kubelet kubectl kubernetes-cni"),
-        ("kubeadm 1.36.3-1.1\nkubelet 1.36.3-1.1\nkubectl 1.36.3-1.1\n",
-         "kubernetes-cni is missing"),
-    ],
-)  # fmt: skip
-def test_what_is_found_of_kubernetes(tmp_path: Path, status: str, finding: str) -> None:
-    pi = pinned(tmp_path / "pi")
-    pi.put(STATUS, status)
-    assert str(KUBE.check(pi.read_only())) == finding
-    KUBE.apply(pi)
-    assert KUBE.check(pi.read_only()) is None
-
-
-def test_a_kit_that_lacks_a_package_is_named(tmp_path: Path) -> None:
-    pi = pinned(tmp_path / "pi")
-    text = (pi.read(f"{KIT}/bundle.yaml") or "").replace("debs/kubectl_", "debs/other_")
-    pi.put(f"{KIT}/bundle.yaml", text)
-    with pytest.raises(StepFailed, match=f"the kit {KIT} has no package kubectl"):
-        KUBE.apply(pi)
-    assert pi.ran == []
-
-
-def test_a_damaged_package_of_the_kit_is_not_installed(tmp_path: Path) -> None:
-    pi = pinned(tmp_path / "pi")
-    pi.put(f"{KIT}/debs/kubelet_1.36.3-1.1_amd64.deb", "another")
-    with pytest.raises(StepFailed, match="is damaged"):
-        KUBE.apply(pi)
-    assert pi.ran == []
-
-
-# --- gone again -----------------------------------------------------------------------------
-
-
-def with_packages(folder: Path) -> FakePi:
-    pi = pinned(folder)
-    OS_PACKAGES.apply(pi)
-    KUBE.apply(pi)
-    pi.put("/var/lib/containerd/images", "layers")
-    pi.fake_disk.make_all_durable()
-    return pi
-
-
-def test_purged_obeys_the_laws_and_leaves_what_was_there_before(tmp_path: Path) -> None:
-    pi = obeys(PackagesPurged(), with_packages, tmp_path)
-    assert pi.read(STATUS) == "iptables 1.0-1\n"
-    assert pi.exists("/usr/sbin/iptables")
-    for name in ("/var/lib/containerd", "/opt/cni", "/etc/kubernetes"):
-        assert not pi.exists(name)
-    assert not pi.exists(state.ADDED_PACKAGES)
-
-
-def test_a_package_of_the_user_keeps_its_data(tmp_path: Path) -> None:
-    """Docker's machine: containerd was there before kubepi."""
-    pi = fresh_pi(tmp_path / "pi")
-    pi.put(STATUS, "containerd 1.0-1\nrunc 1.0-1\n")
-    pi.put("/var/lib/containerd/images", "layers")
-    OS_PACKAGES.apply(pi)
-    PackagesPurged().apply(pi)
-    assert pi.read("/var/lib/containerd/images") == "layers"
-    assert set(installed(pi, ("containerd", "socat", "iptables"))) == {"containerd"}
-
-
-def test_where_kubepi_brought_nothing_nothing_is_purged(tmp_path: Path) -> None:
-    pi = fresh_pi(tmp_path / "pi")
-    assert PackagesPurged().check(pi.read_only()) is None
-    PackagesPurged().apply(pi)
-    assert [argv for argv in pi.ran if "purge" in argv] == []
-
-
-def test_held_packages_are_purged_too(tmp_path: Path) -> None:
-    pi = with_packages(tmp_path / "pi")
-    PackagesPurged().apply(pi)
-    purge = next(argv for argv in pi.ran if "purge" in argv)
-    assert "--allow-change-held-packages" in purge

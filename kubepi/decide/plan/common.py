@@ -4,8 +4,8 @@ from kubepi import BUILT
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import chosen_name
+from kubepi.decide.proxy import proxy_of
 from kubepi.machine.step import Step
-from kubepi.steps.apt import AptPackages, KubernetesPackages
 from kubepi.steps.boot import (
     MEMORY_TOKEN,
     CmdlineTokens,
@@ -15,20 +15,19 @@ from kubepi.steps.boot import (
 )
 from kubepi.steps.clock import TimeSane
 from kubepi.steps.cloud_init import CloudInitKeepsNames
-from kubepi.steps.containerd import (
-    ContainerdConfigured,
-    ImagesImported,
-    ImagesPulled,
-    mirror_file,
-)
+from kubepi.steps.containerd import ContainerdConfigured, mirror_file
 from kubepi.steps.identity import HostNamed, UniqueIdentity
+from kubepi.steps.images import ImagesImported, ImagesPulled
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
 from kubepi.steps.kernel import KernelModules, Sysctl
 from kubepi.steps.names import ApiNamed
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
+from kubepi.steps.packages import AptPackages, KubernetesPackages
+from kubepi.steps.proxy import ProxySet
+from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
 from kubepi.steps.services import ServiceEnabled, ServiceRunning
 from kubepi.steps.swap import SwapOff
-from kubepi.steps.versions import KEY_FINGERPRINT, KubernetesRepository, VersionPinned
+from kubepi.steps.versions import VersionPinned
 from kubepi.steps.waits import Rebooted
 
 OS_PACKAGES = ("containerd", "iptables", "conntrack", "ethtool", "socat")
@@ -115,10 +114,12 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     joining = goal.verb == "join"
     url = settings["downloads.kubernetes_repository"]
     key = settings["downloads.repository_key"] or KEY_FINGERPRINT
-    repository = [] if kit else [KubernetesRepository(url, wanted, joining, key)]
-    mirrors = sorted(settings["downloads.image_mirrors"].items())
-    images = ImagesImported(kit) if kit else ImagesPulled(joining)
+    proxy = proxy_of(settings)
+    repository = [] if kit else [KubernetesRepository(url, wanted, joining, key, proxy)]
+    mirrors = tuple(sorted(settings["downloads.image_mirrors"].items()))
+    images = ImagesImported(kit) if kit else ImagesPulled(joining, mirrors, proxy)
     return [
+        ProxySet(proxy),
         AptPackages(OS_PACKAGES, kit),
         *repository,
         VersionPinned(wanted, kit, joining),

@@ -4,7 +4,6 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.hosts import HOSTS, LABEL
 from kubepi.machine.step import Step
-from kubepi.steps.apt import PackagesPurged
 from kubepi.steps.boot import CmdlineTokensAbsent, ConfigTxtLinesAbsent
 from kubepi.steps.cloud_init import CloudInitRestored
 from kubepi.steps.containerd import CONFIG
@@ -15,6 +14,7 @@ from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
 from kubepi.steps.os_network import AvahiEverywhere
+from kubepi.steps.packages import PackagesPurged
 from kubepi.steps.services import ServiceGone
 from kubepi.steps.swap import SwapRestored
 
