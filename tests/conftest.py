@@ -52,7 +52,7 @@ def why_no_lab() -> str:
     kit = os.environ.get("KUBEPI_KIT", "")
     beside = REPOSITORY.parent / "shared" / "kube-bundle"
     if not (kit and Path(kit, "bundle.yaml").exists()) and not (beside / "bundle.yaml").exists():
-        return "the lab needs an offline kit: KUBEPI_KIT=DIR"
+        return "the lab needs an offline kit: KUBEPI_KIT=DIR; tests/lab/build-kit builds one"
     return ""
 
 

@@ -11,7 +11,7 @@ import kitdebian
 import kitoci
 import kitpack
 from kitgo import Go, NotReady, find_go
-from kitimages import BASE
+from kitimages import BASE, PROGRAMS, SERVERS
 from kitparts import KUBERNETES
 from kitrecipe import Recipe, own_architecture, recipe_for
 from labmachine import found
@@ -86,9 +86,9 @@ def build(recipe: Recipe, kit: Path) -> None:
     start = time.monotonic()
     for part in recipe.parts:
         timed(f"build {part.name}", partial(go.build, part, work, programs))
-    timed("check versions", lambda: check(recipe, programs))
     timed("pack packages", lambda: pack_debs(recipe, work, unfinished / "debs"))
     timed("pack images", lambda: pack_images(recipe, work, unfinished / "images", log))
+    timed("check versions", lambda: check(recipe, work))
     shutil.rmtree(work)
     kitpack.write_contents(recipe, unfinished)
     unfinished.rename(kit)
@@ -106,15 +106,20 @@ def timed(what: str, work: Callable[[], object]) -> None:
     print(f"{time.monotonic() - start:7.1f} s {what}", flush=True)
 
 
-def check(recipe: Recipe, programs: Path) -> None:
+def check(recipe: Recipe, work: Path) -> None:
     """What can run here says its version, and kubeadm which images it will ask for."""
     if recipe.architecture != own_architecture():
         return
-    said = run([str(programs / "kubeadm"), "version", "-o", "short"]).stdout.strip()
-    if said != KUBERNETES:
-        raise LabError(f"kubeadm is {said}, not {KUBERNETES}")
+    kubeadm = str(work / "programs/kubeadm")
+    asked = [[kubeadm, "version", "-o", "short"], [str(work / "programs/kubelet"), "--version"]]
+    asked.append([str(work / "programs/kubectl"), "version", "--client"])
+    asked += [[str(work / "layers/kubernetes" / PROGRAMS / name), "--version"] for name in SERVERS]
+    for argv in asked:
+        said = run(argv).stdout
+        if KUBERNETES not in said.split():
+            raise LabError(f"{argv[0]} is not of {KUBERNETES}: {said}")
     listing = ["config", "images", "list", "--kubernetes-version", KUBERNETES]
-    wanted = run([str(programs / "kubeadm"), *listing]).stdout.split()
+    wanted = run([kubeadm, *listing]).stdout.split()
     held = {image.reference for _, images in recipe.archives for image in images}
     if missing := sorted(set(wanted) - held):
         raise LabError(f"kubeadm asks for images that the recipe lacks: {', '.join(missing)}")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from kitparts import KUBERNETES
 
-_BIN = "usr/local/bin"
-_SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+PROGRAMS = "usr/local/bin"
+ETCD = f"/{PROGRAMS}/etcd"
+SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 # made of Debian packages, for images that need a shell or iptables
 BASE = "base"
 
@@ -30,14 +31,14 @@ class Image:
 
 LAYERS = (
     Layer("coredns", (("coredns", "coredns"),)),
-    Layer("etcd", ((f"{_BIN}/etcd", "server"), (f"{_BIN}/etcdctl", "etcdctl"))),
-    Layer("etcdutl", ((f"{_BIN}/etcdutl", "etcdutl"),)),
+    Layer("etcd", ((f"{PROGRAMS}/etcd", "server"), (f"{PROGRAMS}/etcdctl", "etcdctl"))),
+    Layer("etcdutl", ((f"{PROGRAMS}/etcdutl", "etcdutl"),)),
     Layer("flannel", (("opt/bin/flanneld", "flanneld"),)),
     Layer("flannel-plugin", (("flannel", "flannel"),)),
     Layer(
         "kubernetes",
-        ((f"{_BIN}/kube-servers", "servers"),),
-        tuple((f"{_BIN}/{name}", "kube-servers") for name in _SERVERS),
+        ((f"{PROGRAMS}/kube-servers", "servers"),),
+        tuple((f"{PROGRAMS}/{name}", "kube-servers") for name in SERVERS),
     ),
     Layer(
         "local-path-provisioner", (("usr/bin/local-path-provisioner", "local-path-provisioner"),)
@@ -55,9 +56,9 @@ ARCHIVES = (
     (
         "etcd",
         (
-            Image("registry.k8s.io/etcd:3.6.8-0", ("etcd",), command=f"/{_BIN}/etcd"),
+            Image("registry.k8s.io/etcd:3.6.8-0", ("etcd",), command=ETCD),
             Image(
-                "gcr.io/etcd-development/etcd:v3.6.8", ("etcd", "etcdutl"), command=f"/{_BIN}/etcd"
+                "gcr.io/etcd-development/etcd:v3.6.8", ("etcd", "etcdutl"), command=ETCD
             ),
         ),
     ),
@@ -76,9 +77,9 @@ ARCHIVES = (
             Image(
                 f"registry.k8s.io/{name}:{KUBERNETES}",
                 (BASE, "kubernetes") if name == "kube-proxy" else ("kubernetes",),
-                f"/{_BIN}/{name}",
+                f"/{PROGRAMS}/{name}",
             )
-            for name in _SERVERS
+            for name in SERVERS
         ),
     ),
     (
