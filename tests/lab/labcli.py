@@ -44,7 +44,8 @@ examples:
 
 A node has its offline kit at /srv/kubepi-kit, and tests/lab/kubepi.yaml, where that exists, as
 /etc/kubepi/kubepi.yaml. Its disk is FOLDER/up, its console FOLDER/console.log (lab list --json).
-The kit is --kit, else the environment's KUBEPI_KIT, else one beside the clone, else none.
+The kit is --kit, else the environment's KUBEPI_KIT, else one beside the clone, else none;
+--no-kit leaves it out.
 """
 LOCK_SECONDS = 900
 INTERRUPTED = 130
@@ -91,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("count", type=node_count, metavar="N", help="how many nodes")
     up.add_argument("--release", choices=RELEASES, default=RELEASES[0])
     up.add_argument("--kit", type=Path, metavar="DIR", help="offline kit for /srv/kubepi-kit")
+    up.add_argument("--no-kit", action="store_true", help="nodes that have none")
     board = "folders of tests/boards, given to the nodes in turn; or none"
     up.add_argument("--board", nargs="+", default=[], metavar="NAME", help=board)
     for verb, text in (
@@ -128,14 +130,18 @@ def act(options: argparse.Namespace, command: list[str]) -> int:
     with locked(clone.mark, LOCK_SECONDS):
         if options.verb == "up":
             set_sysctls()
-            wanted = Wanted(options.count, options.release, tuple(options.board), options.kit)
-            print_table(bring_up(clone, wanted))
+            print_table(bring_up(clone, wanted_of(options)))
         elif options.verb == "down":
             take_down(clone)
             print(f"lab {clone.id} is down: no process, cgroup, mount, network or folder is left")
         else:
             switch(load_named(clone, options.node), options.verb)
     return 0
+
+
+def wanted_of(options: argparse.Namespace) -> Wanted:
+    boards = tuple(options.board)
+    return Wanted(options.count, options.release, boards, options.kit, not options.no_kit)
 
 
 def show(clone: Clone, as_json_text: bool) -> None:

@@ -15,7 +15,7 @@ from labrun import LabError
 
 def bring_up(clone: Clone, wanted: Wanted) -> list[Node]:
     """Fresh nodes pi1 to piN, booted; whatever an earlier lab of this clone left is cleared."""
-    kit = find_kit(clone, wanted.kit)
+    kit = find_kit(clone, wanted.kit) if wanted.has_kit else None
     boards = choose_boards(clone, wanted)
     base = base_root(wanted.release)
     take_down(clone)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def require_root() -> None:
         raise LabError("the lab needs root: it makes namespaces, mounts and a network bridge")
 
 
-def install_packages() -> None:
-    missing = sorted({package for program, package in PACKAGE_OF.items() if not found(program)})
+def install_packages(package_of: Mapping[str, str] = PACKAGE_OF) -> None:
+    missing = sorted({package for program, package in package_of.items() if not found(program)})
     if not missing:
         return
     install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]

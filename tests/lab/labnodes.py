@@ -44,6 +44,7 @@ class Wanted:
     release: str
     boards: tuple[str, ...] = ()
     kit: Path | None = None
+    has_kit: bool = True
 
 
 @dataclass(frozen=True)
