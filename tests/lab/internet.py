@@ -25,7 +25,7 @@ from pis import Pis
 PACKAGES = "pkgs.k8s.io"
 PACKAGES_PORT, IMAGES_PORT = 8080, 5000
 PACKAGE_OF = {"skopeo": "skopeo", "gpg": "gnupg"}
-EDITION = 1  # to be raised when another store comes out of the same kit
+EDITION = 2  # to be raised when another store comes out of the same kit
 FILL_SECONDS = 900
 CONFIG = "/etc/kubepi/kubepi.yaml"
 
@@ -37,16 +37,18 @@ class Internet:
         packages, images: the two servers, each with its faults and its counters.
         repository: what the first answers with; its key may be an expired one.
         key: the fingerprint of the repository's key.
+        folder: what it needs for itself; goes with the lab.
     """
 
     def __init__(self, kit: Path) -> None:
         self.kit = kit
         self.clone = this_clone()
+        self.folder = self.clone.state / "internet"
         self._ending = ExitStack()
 
     def __enter__(self) -> Self:
         store = stored(self.kit)
-        folder = self.clone.state / "internet"
+        folder = self.folder
         shutil.rmtree(folder, ignore_errors=True)
         address = str(gateway(subnet_of(self.clone)))
         self.key = make_signed(store / "packages", folder / "packages")
@@ -78,10 +80,10 @@ class Internet:
         }
 
     def give_to(self, pis: Pis, *nodes: str) -> None:
-        """Each node's configuration, with these settings added."""
+        """The lab's configuration with these settings, for each node."""
         for node in nodes:
             # JSON is YAML too
-            config = pis.ask(node, "cat", CONFIG)
+            config = self.clone.config.read_text()
             pis.write(node, CONFIG, f"{config}downloads: {json.dumps(self.settings())}\n")
 
     def report(self) -> str:

@@ -1,5 +1,6 @@
 """What can be wrong on the internet: faults for a Front, shut doors, slow lines."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ LOGIN_PAGE = b"""<!DOCTYPE html>
 <html><head><title>Guest network</title></head>
 <body><form action="/hotel/login"><p>Room number: <input name="room"></p></form></body></html>
 """
+MUCH, LITTLE = 15_000_000, 100  # bytes
+OCTETS = "application/octet-stream"
 RUBBISH = b"<html><body><h1>It works!</h1></body></html>\n"
 
 
@@ -38,6 +41,26 @@ def portal(request: Request) -> bool:
     return True
 
 
+def too_many(request: Request) -> bool:
+    """A registry's limit for an address (docs.docker.com, "Pull rate limit")."""
+    said = {"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your limit."}]}
+    request.reply(429, json.dumps(said).encode(), "application/json")
+    return True
+
+
+def zeros(request: Request) -> bool:
+    """More than any layer has, and none of it true."""
+    request.reply(200, bytes(MUCH), OCTETS)
+    return True
+
+
+def breaking_off(request: Request) -> bool:
+    """Much is promised, a little comes."""
+    request.begin(200, [("Content-Type", OCTETS), ("Content-Length", str(MUCH))])
+    request.send_body(bytes(LITTLE))
+    raise ConnectionAbortedError("the line breaks")
+
+
 def silent(request: Request) -> bool:
     """Takes the question and never answers; until the client goes."""
     request.connection.settimeout(None)
@@ -46,10 +69,10 @@ def silent(request: Request) -> bool:
 
 
 def only(part: str, fault: Fault) -> Fault:
-    """The fault for paths with that part in them, the truth for all others."""
+    """The fault for paths with that part in them and a portal's page, the truth for all others."""
 
     def some(request: Request) -> bool:
-        return part in request.path and fault(request)
+        return (part in request.path or request.path == LOGIN) and fault(request)
 
     return some
 

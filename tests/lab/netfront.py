@@ -29,7 +29,7 @@ class Request(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def reply(self, status: int, body: bytes = b"", kind: str = "text/html", **more: str) -> None:
-        """A whole answer; `more` are header lines."""
+        """A whole answer; `more` are header lines, one of which may name another kind."""
         lines = {"Content-Type": kind, "Content-Length": str(len(body)), **more}
         self.begin(status, list(lines.items()))
         self.send_body(body)

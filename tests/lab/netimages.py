@@ -18,6 +18,7 @@ from labbase import CACHE
 from labmachine import found
 from labrun import LabError, run, wait_until
 from netfront import Request
+from netindexes import make_index
 
 REGISTRIES = ("registry.k8s.io", "ghcr.io", "docker.io")
 PACKAGE = "docker-registry"
@@ -92,6 +93,7 @@ def fill(kit: Path, store: Path, scratch: Path) -> None:
                     "skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false",
                     f"oci-archive:{archive}:{reference}", f"docker://127.0.0.1:{port}/{path}",
                 ])  # fmt: skip
+                make_index(port, *path.split(":"))
 
 
 def references(archive: Path) -> list[str]:

@@ -109,6 +109,20 @@ def release_text(index: bytes, minor: str) -> str:
     )
 
 
+def send_file(request: Request, file: Path) -> None:
+    """The file, or the rest of it where a client has the beginning (RFC 9110, 14.2)."""
+    content = file.read_bytes()
+    begun = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+    start = int(begun[1]) if begun else 0
+    kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
+    modified = {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True)}
+    if 0 < start < len(content):
+        part = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        request.reply(206, content[start:], **kind, **modified, **part)
+    else:
+        request.reply(200, content, **kind, **modified)
+
+
 class Packages:
     """Answers as pkgs.k8s.io: sends clients on, and says 403 for what is not there."""
 
@@ -126,6 +140,6 @@ class Packages:
             name = EXPIRED_KEY
         file = (self.folder / name) if ".." not in name else self.folder
         if path.startswith(NETWORK) and file.is_file():
-            request.reply(200, file.read_bytes(), "application/octet-stream")
+            send_file(request, file)
         else:
             request.reply(403, b"<Error><Code>AccessDenied</Code></Error>", "application/xml")

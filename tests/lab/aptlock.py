@@ -1,0 +1,32 @@
+"""Somebody else at work with packages, as unattended-upgrades is for minutes at a first boot."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from pis import Pis
+
+PROGRAM = "/usr/local/sbin/unattended-upgrade"
+# As libapt-pkg locks: a POSIX lock on the whole file (apt-pkg/contrib/fileutl.cc, GetLock).
+SCRIPT = """\
+#!/usr/bin/python3
+import fcntl, sys, time
+with open("/var/lib/dpkg/lock-frontend", "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("holds it", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@contextmanager
+def held(pis: Pis, node: str, seconds: float) -> Generator[None]:
+    """The lock of dpkg's front ends is held for so long; entered once it is."""
+    pis.write(node, PROGRAM, SCRIPT)
+    holder = pis.start(node, "python3", PROGRAM, str(seconds))
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holds it\n"
+        yield
+    finally:
+        holder.terminate()
+        holder.wait(30)
+        pis.run(node, "rm", PROGRAM)
