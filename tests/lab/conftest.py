@@ -1,6 +1,6 @@
 """One cluster of virtual Pis for all lab tests: the demo makes it, spare Pis are beside it.
 
-pi1 is the master, pi2 and pi3 are its workers; pi4 to pi7 are fresh.
+pi1 is the master, pi2 and pi3 are its workers; pi4 to pi8 are fresh.
 """
 
 import shutil
@@ -17,7 +17,7 @@ sys.path.insert(0, str(FOLDER))
 
 from pis import FILE, KIT, REPOSITORY, Pis  # noqa: E402 - the folder is in the path from here on
 
-SPARE = 4
+SPARE = 5
 
 
 class Sniffer:

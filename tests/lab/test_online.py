@@ -1,4 +1,4 @@
-"""The way by the internet, and what can be wrong on it, on one spare Pi; the last test arrives.
+"""The way by the internet, and what can be wrong on it: pi7 meets it all, and arrives at last.
 
 Every trouble on both releases is in the long form (test_releases.py).
 """
@@ -12,22 +12,31 @@ from labclone import this_clone
 from labnodes import find_kit
 from pis import Pis
 from troubles import TROUBLES, Scene, Trouble
-from walk import arrive, wait_for_the_lock
+from walk import arrive, by_proxy, wait_for_the_lock
 
 pytestmark = pytest.mark.lab
-NODE = "pi7"
+NODE, BEHIND_PROXY = "pi7", "pi8"
+JOIN = ("join", "--token-file", "/root/token")
 LOCKED_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
-def scene(pis: Pis) -> Iterator[Scene]:
+def internet(pis: Pis) -> Iterator[Internet]:
     kit = find_kit(this_clone(), None)
     assert kit is not None
-    pis.write(NODE, "/root/token", pis.token())
+    token = pis.token()
     with Internet(Path(kit)) as internet:
-        internet.give_to(pis, NODE)
-        yield Scene(pis, internet, NODE, ("join", "--token-file", "/root/token"))
-    pis.run(NODE, "kubepi", "reset", "--yes")
+        for node in (NODE, BEHIND_PROXY):
+            pis.write(node, "/root/token", token)
+            internet.give_to(pis, node)
+        yield internet
+    for node in (NODE, BEHIND_PROXY):
+        pis.ask(node, "kubepi", "reset", "--yes")
+
+
+@pytest.fixture(scope="module")
+def scene(pis: Pis, internet: Internet) -> Scene:
+    return Scene(pis, internet, NODE, JOIN)
 
 
 def test_the_lock_of_apt_is_waited_out_and_its_holder_is_named(scene: Scene) -> None:
@@ -38,9 +47,15 @@ def test_the_lock_of_apt_is_waited_out_and_its_holder_is_named(scene: Scene) -> 
     "trouble", [trouble for trouble in TROUBLES[1:] if not trouble.is_long], ids=lambda it: it.name
 )
 def test_each_trouble_has_a_sentence_of_its_own(scene: Scene, trouble: Trouble) -> None:
-    assert trouble.complaints(scene) == []
+    assert trouble.meet(scene) == []
 
 
 def test_the_same_command_goes_on_and_arrives(scene: Scene) -> None:
-    """By a proxy, over a slow line."""
+    """Over a slow line."""
     assert arrive(scene) == []
+
+
+def test_the_environment_names_a_proxy_for_packages_and_images(
+    pis: Pis, internet: Internet
+) -> None:
+    assert by_proxy(Scene(pis, internet, BEHIND_PROXY, JOIN)) == []

@@ -11,10 +11,11 @@ from labclone import this_clone
 from labnodes import find_kit
 from pis import Pis
 from troubles import TROUBLES, Scene
-from walk import arrive, wait_for_the_lock
+from walk import arrive, by_proxy, wait_for_the_lock
 
 DEMO = Path(__file__).resolve().parent / "demo"
 LOCKED_SECONDS = 120.0
+JOIN = ("join", "--token-file", "/root/token")
 
 
 def demo(*options: str) -> str:
@@ -41,20 +42,24 @@ def test_the_demo_by_the_internet_and_every_trouble_on_it(release: str) -> None:
     assert kit is not None
     pis = Pis()
     try:
-        said = demo("--online", "--keep", "--spare", "1", "--release", release)
+        said = demo("--online", "--keep", "--spare", "2", "--release", release)
         for place in ("pkgs.k8s.io", "registry.k8s.io", "ghcr.io", "docker.io"):
             assert place in said
         pis.refresh()
-        pis.write("pi4", "/root/token", pis.token())
+        token = pis.token()
         with Internet(Path(kit)) as internet:
-            internet.give_to(pis, "pi4")
-            scene = Scene(pis, internet, "pi4", ("join", "--token-file", "/root/token"))
+            for node in ("pi4", "pi5"):
+                pis.write(node, "/root/token", token)
+                internet.give_to(pis, node)
+            scene = Scene(pis, internet, "pi4", JOIN)
             assert wait_for_the_lock(scene, LOCKED_SECONDS) == []
             missed = [
                 f"{trouble.name}: {complaint}"
                 for trouble in TROUBLES[1:]
-                for complaint in trouble.complaints(scene)
+                for complaint in trouble.meet(scene)
             ]
-            assert [*missed, *arrive(scene)] == []
+            missed += arrive(scene)
+            missed += by_proxy(Scene(pis, internet, "pi5", JOIN))
+            assert missed == []
     finally:
         pis.down()

@@ -5,7 +5,7 @@ all is well again, the same command goes on and finishes.
 """
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -36,8 +36,8 @@ class Scene:
     def command(self) -> tuple[str, ...]:
         return ("python3", "-I", FILE, *self.words)
 
-    def again(self) -> Done:
-        return self.pis.run(self.node, *self.command)
+    def again(self, *environment: str) -> Done:
+        return self.pis.run(self.node, "env", *environment, *self.command)
 
     def shell(self, script: str) -> str:
         return self.pis.ask(self.node, "sh", "-c", script)
@@ -57,7 +57,7 @@ class Trouble:
     hint: str = "run the same command again"
     is_long: bool = True
 
-    def complaints(self, scene: Scene) -> list[str]:
+    def meet(self, scene: Scene) -> list[str]:
         """Let the node run into it; what is not as it should be then."""
         with self.made(scene):
             done = scene.again()
@@ -65,14 +65,20 @@ class Trouble:
 
     def missed(self, done: Done) -> list[str]:
         said = done.stderr
-        asked = {
+        wanted = {
             "ends with 1": done.returncode == 1,
             f"fails at {self.step!r}": f"failed       {self.step}" in said,
             f"says {self.sentence!r}": re.search(f"^kubepi: .*{self.sentence}", said, re.M),
             f"hints {self.hint!r}": re.search(f"^hint: .*{self.hint}", said, re.M),
             "is no bug": not re.search(r"Traceback|please report", said),
         }
-        return [f"not so: {what}\n{said}" for what, is_so in asked.items() if not is_so]
+        return complaints(wanted, said)
+
+
+def complaints(wanted: Mapping[str, object], said: str) -> list[str]:
+    """What is wanted and not so, with what was said at the end."""
+    missed = [f"not so: {what}" for what, is_so in wanted.items() if not is_so]
+    return [*missed, said[-4000:]] if missed else []
 
 
 def packages(fault: Fault) -> Made:

@@ -1,4 +1,4 @@
-"""A node's way through the troubles of troubles.py: the lock first, the arrival last."""
+"""A node's way through troubles.py: the lock first, the arrival last; and one by a proxy."""
 
 import re
 
@@ -6,7 +6,8 @@ from aptlock import held
 from labnodes import load_named
 from netfaults import only_by_proxy, slow
 from netproxy import PORT, proxy
-from troubles import TROUBLES, Scene
+from pis import Done
+from troubles import TROUBLES, Scene, complaints
 
 RATE = "40mbit"
 WIDE = "stty columns 160; exec"
@@ -20,29 +21,45 @@ def wait_for_the_lock(scene: Scene, seconds: float) -> list[str]:
     with first.made(scene), held(scene.pis, scene.node, seconds):
         done = scene.again()
     named = re.search(LOCK_LINE, done.stderr)
-    return [*first.missed(done), *([] if named else [f"no line names the holder\n{done.stderr}"])]
+    return [*first.missed(done), *complaints({"a line names the holder": named}, done.stderr)]
 
 
 def arrive(scene: Scene) -> list[str]:
-    """All is well, but the line is slow and only a proxy gets out; the same command finishes."""
+    """All is well, but the line is slow; the same command goes on and finishes."""
+    node = load_named(scene.internet.clone, scene.node)
+    with slow(node.machine, RATE):
+        wide = ("sh", "-c", f'{WIDE} "$@"', "sh", *scene.command)
+        done = scene.pis.lab("exec", scene.node, "--tty", "--", *wide, check=False)
+    shown = re.search(PROGRESS, done.stdout)
+    return [
+        *complaints({"bytes, rate and time left are shown": shown}, done.stdout),
+        *finished(scene, done),
+    ]
+
+
+def by_proxy(scene: Scene) -> list[str]:
+    """A fresh node from which only a proxy gets out: the environment names it once, for all."""
     node = load_named(scene.internet.clone, scene.node)
     with (
         proxy(node.gateway, scene.internet.folder / "proxy") as log,
         only_by_proxy(scene.internet.clone, node.address, PORT),
-        slow(node.machine, RATE),
     ):
-        address = f"http_proxy=http://{node.gateway}:{PORT}"
-        wide = ("sh", "-c", f'{WIDE} "$@"', "sh", "env", address, *scene.command)
-        done = scene.pis.lab("exec", scene.node, "--tty", "--", *wide, check=False)
+        blocked = scene.again()
+        done = scene.again(f"http_proxy=http://{node.gateway}:{PORT}")
         asked = log.read_text()
+    wanted = {
+        "without it nobody answers": "nobody answers" in blocked.stderr,
+        "packages came by it": f":{scene.internet.packages.address[1]}" in asked,
+        "images came by it": f":{scene.internet.images.address[1]}" in asked,
+    }
+    said = f"{blocked.stderr}\n{done.stderr}\n{asked}"
+    return [*complaints(wanted, said), *finished(scene, done)]
+
+
+def finished(scene: Scene, done: Done) -> list[str]:
+    if done.returncode:
+        return complaints({"it finishes": False}, f"{done.stdout}\n{done.stderr}")
     scene.pis.wait_ready([*scene.pis.nodes_ready(), scene.node])
     second = scene.again()
-    shown = {
-        "it finishes": done.returncode == 0,
-        "bytes, rate and time left are shown": re.search(PROGRESS, done.stdout),
-        "packages came by the proxy": f":{scene.internet.packages.address[1]}" in asked,
-        "images came by the proxy": f":{scene.internet.images.address[1]}" in asked,
-        "a second run changes nothing": "nothing was changed" in second.stdout,
-    }
-    said = f"{done.stdout[-4000:]}\n{done.stderr}\n{second.stderr}"
-    return [f"not so: {what}\n{said}" for what, is_so in shown.items() if not is_so]
+    unchanged = "nothing was changed" in second.stdout
+    return complaints({"a second run changes nothing": unchanged}, second.stderr)
