@@ -18,7 +18,7 @@ from labmachine import install_packages
 from labnet import gateway, subnet_of
 from labrun import locked
 from netfront import Front
-from netimages import REGISTRIES, Images, fill, registry, registry_of
+from netimages import REGISTRIES, Images, fill, get_program, registry, registry_of
 from netpackages import PUBLIC, Packages, make_indexed, make_signed
 from pis import Pis
 
@@ -102,6 +102,7 @@ def stored(kit: Path) -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with locked("kubepi-lab-internet", FILL_SECONDS):
         install_packages(PACKAGE_OF)
+        get_program()
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)

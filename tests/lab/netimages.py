@@ -37,7 +37,7 @@ LISTENS = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 OWN_HEADERS = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
 
 
-def program() -> str:
+def get_program() -> str:
     """The registry's program, out of its package: installed, it would be a service at once."""
     if found(PACKAGE):
         return PACKAGE
@@ -65,7 +65,7 @@ def registry(store: Path, scratch: Path, read_only: bool = True) -> Generator[in
     config.write_text(text)
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", program(), "serve", str(config)],
+            ["setpriv", "--pdeathsig", "KILL", get_program(), "serve", str(config)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     try:
