@@ -162,7 +162,7 @@ def _agent_works(pi: FakePi) -> None:
     path = pi.path(PEERS)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(to_json(book)))
-    if pi.exists("/var/lib/kubepi/leaving"):
+    if pi.exists(state.LEAVING):
         pi.master_knows.clear()
 
 

@@ -1,7 +1,7 @@
 """The agent's one loop: once a second it looks at this node, speaks when there is news, and acts.
 
 Imports neither requests nor yaml: it stays under 30 MB. May touch: /run/kubepi/peers.json, the
-known peers, kubepi's block in /etc/hosts. Tests: tests/lab, tests/unit/test_agent.py.
+known peers, kubepi's block in /etc/hosts. Tests: tests/unit/test_agent.py, tests/lab.
 """
 
 import asyncio

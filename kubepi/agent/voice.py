@@ -16,7 +16,6 @@ from kubepi.machine.host import Host
 from kubepi.machine.runner import PROGRESS
 
 CLUSTER_ID = f"{state.STATE}/cluster-id"
-LEAVING = f"{state.STATE}/leaving"
 BLOCK = 1000  # numbers saved ahead, so that an SD card is written once in a thousand adverts
 
 
@@ -88,7 +87,7 @@ def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
 
 
 def _state(host: Host, verb: str) -> str:
-    if host.exists(LEAVING):
+    if host.exists(state.LEAVING):
         return "leaving"
     if verb == "reset":
         return "leaving"

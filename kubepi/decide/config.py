@@ -79,14 +79,13 @@ class Config:
         sources = self.sources | dict.fromkeys(kept, SAVED_GOAL)
         return replace(self, settings=self.settings | kept, sources=sources)
 
-    def refuse_changes(self, before: Mapping[str, Any], ignoring: Collection[str] = ()) -> None:
+    def refuse_changes(self, before: Mapping[str, Any]) -> None:
         """Hold what is fixed against the settings of the saved goal.
 
         Raises:
             ConfigError: a setting differs that cannot change any more.
         """
-        rules = {name: rule for name, rule in self.rules.items() if name not in ignoring}
-        refused = changes_refused(before, self.settings, rules)
+        refused = changes_refused(before, self.settings, self.rules)
         found = [f"{self.sources[line.partition(':')[0]]}: {line}" for line in refused]
         if found:
             raise ConfigError(

@@ -86,7 +86,14 @@ def _clock(facts: Facts, goal: Goal, now: float, built: float) -> tuple[str, str
 
 
 def _network(facts: Facts, goal: Goal, now: float, built: float) -> tuple[str, str] | None:
-    if facts.network is not None or goal.settings["node.address"]:
+    address = goal.settings["node.address"]
+    there = {one.partition("/")[0] for link in facts.interfaces for one in link.addresses}
+    if address and there and address not in there:
+        return (
+            f"node.address {address} is no address of this Pi ({', '.join(sorted(there))})",
+            "correct it, or leave it out",
+        )
+    if facts.network is not None or address:
         return None
     return "no network with a default route", "connect a cable or set up Wi-Fi"
 

@@ -1,7 +1,7 @@
 """Adverts over mDNS: the only file that knows zeroconf.
 
 Its sockets share port 5353 with avahi and systemd-resolved. Nothing is trusted here: every TXT
-record of our service type is handed on as bytes. Tests: tests/unit/test_discovery.py, tests/lab.
+record of our service type is handed on as bytes. Tests: tests/lab/test_adverts_lab.py.
 """
 
 import asyncio

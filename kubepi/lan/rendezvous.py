@@ -1,6 +1,6 @@
 """Looking for the master before anything is changed: listen, and ask the named addresses.
 
-Changes nothing and says nothing to anybody. Tests: tests/lab/test_join.py.
+Changes nothing and says nothing to anybody. Tests: tests/lab/test_cluster.py.
 """
 
 import asyncio

@@ -23,6 +23,7 @@ PROBE_SECONDS = 30.0
 RUN_SECONDS = 900.0
 LOOKING_LINES = 2  # of what a looking program says, in the log
 NO_LINE = -1
+LONGEST_PAUSE = 20.0  # seconds between two questions of a wait
 
 
 class Host(Files):
@@ -195,22 +196,27 @@ class Host(Files):
     ) -> None:
         """Ask `done` until it answers None; its other answers say what is still in the way.
 
+        A slow Pi is not kept from its work by being asked: twice as long as the answer took is
+        waited before the next question.
+
         Raises:
             StepFailed: `timeout` seconds went by; the sentence holds the last answer.
         """
         start = self.monotonic()
         while True:
+            asked = self.monotonic()
             seen = done()
             if seen is None:
                 return
-            waited = self.monotonic() - start
+            now = self.monotonic()
+            waited, took = now - start, now - asked
             if waited > timeout:
                 raise StepFailed(
                     f"waited {waited:.0f} s for {what}; last seen: {seen}",
                     f"kubepi doctor looks for the cause; the log is {LOG_FILE}",
                 )
             self.on_wait(f"waiting for {what}: {seen}")
-            self.sleep(interval)
+            self.sleep(max(interval, min(2 * took, LONGEST_PAUSE)))
 
     # --- programs -------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ PINNED_VERSION = f"{STATE}/kubernetes-version"
 NODE_ID = f"{STATE}/node-id"
 SEQUENCE = f"{STATE}/sequence"
 WAS_MASTER = f"{STATE}/was-master"
+LEAVING = f"{STATE}/leaving"
 REBOOT = f"{RUN}/reboot"
 REBOOTED_FOR = f"{STATE}/rebooted-for"
 

@@ -47,20 +47,32 @@ class CmdlineTokens:
         text = read_text(host, self.path)
         if text is None or STUB in text:
             return Finding(_unusable(self.path, text))
-        missing = missing_tokens(text, self.tokens)
-        return Finding(f"{self.path} lacks {' '.join(missing)}") if missing else None
+        missing, outdated = missing_tokens(text, self.tokens), self._outdated(host)
+        if missing:
+            return Finding(f"{self.path} lacks {' '.join(missing)}")
+        return Finding(f"{self.path} has {' '.join(outdated)} still") if outdated else None
 
     def apply(self, host: Host) -> None:
         text = _usable_text(host, self.path)
-        missing = missing_tokens(text, self.tokens)
-        if not missing:
+        missing, outdated = missing_tokens(text, self.tokens), self._outdated(host)
+        if not missing and not outdated:
             return
         # first what is ours, then the line: a power cut between them takes nothing from the user
-        owned = dict.fromkeys((*own_tokens(host), *missing))
+        owned = [*own_tokens(host), *missing]
+        self._own(host, owned)
+        state.want_reboot(host, f"{' '.join(missing or outdated)} on the kernel command line")
+        write_text(host, self.path, with_tokens(without_tokens(text, outdated), self.tokens))
+        self._own(host, [token for token in owned if token not in outdated])
+
+    def _outdated(self, host: Host) -> tuple[str, ...]:
+        """Of ours, those that say something else to a name that is wanted: another country."""
+        names = {token.partition("=")[0] for token in self.tokens}
+        others = (token for token in own_tokens(host) if token not in self.tokens)
+        return tuple(token for token in others if token.partition("=")[0] in names)
+
+    def _own(self, host: Host, tokens: list[str]) -> None:
         host.mkdir(state.STATE, 0o700)
-        host.write(TOKENS, "".join(f"{token}\n" for token in owned), 0o600)
-        state.want_reboot(host, f"{' '.join(missing)} on the kernel command line")
-        write_text(host, self.path, with_tokens(text, self.tokens))
+        host.write(TOKENS, "".join(f"{token}\n" for token in dict.fromkeys(tokens)), 0o600)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Leaving a cluster: the master is told and deletes our Node; what Kubernetes left is removed.
 
 May touch: the leaving mark, interfaces, chains and CNI files of Kubernetes and flannel only.
-Tests: tests/laws, tests/lab/test_reset.py.
+Tests: tests/steps/test_leave.py, tests/laws, tests/lab/test_cluster.py.
 """
 
 import re
@@ -15,7 +15,6 @@ from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kubeadm import node_name
 
-LEAVING = f"{state.STATE}/leaving"
 LEFT = f"{state.STATE}/left"
 INTERFACES = ("flannel.1", "cni0", "kube-ipvs0")
 # Only what kubeadm, kubelet, kube-proxy, flannel and the portmap plugin name so.
@@ -43,7 +42,7 @@ class Left:
         return Finding("its Node is there still")
 
     def apply(self, host: Host) -> None:
-        host.write(LEAVING, "", 0o600)
+        host.write(state.LEAVING, "", 0o600)
 
         def gone() -> str | None:
             try:

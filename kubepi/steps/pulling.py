@@ -1,6 +1,6 @@
 """Pulling images with ctr: first what they consist of, then their layers, with bytes and rate.
 
-May touch: containerd's image store. Tests: tests/steps/test_pulling.py.
+May touch: containerd's image store. Tests: tests/steps/test_images.py.
 """
 
 import json

@@ -28,6 +28,7 @@ SAFE = "service kubepi-resume.service enabled"
 LOG = "/var/log/kubepi.log"
 INIT_SECONDS = 1500
 FINISH_SECONDS = 1200
+ASK_SECONDS = 15.0  # a login costs the emulated machine a second or two
 # The log as it grows, into the output of init: what a step does, and not only that it ended.
 INIT = (
     f"touch {LOG}; tail --pid=$$ -n 0 -f {LOG} & "
@@ -120,7 +121,7 @@ def wait_finished(vm: Vm, what: str) -> None:
     """The goal is reached and the node Ready, without a hand on it."""
     end = time.monotonic() + FINISH_SECONDS
     for condition in (has_finished, is_ready):
-        if not wait_until(partial(condition, vm), end - time.monotonic(), 3.0):
+        if not wait_until(partial(condition, vm), end - time.monotonic(), ASK_SECONDS):
             log = vm.ssh("tail", "-n", "60", LOG).stdout
             unit = vm.ssh("systemctl", "status", "--no-pager", "kubepi-resume").stdout
             pytest.fail(

@@ -88,6 +88,25 @@ def test_a_second_step_adds_to_the_record(tmp_path: Path) -> None:
     assert pi.read(f"{BOOT}/cmdline.txt") == f"{LINE}\n"
 
 
+def country(of: str) -> CmdlineTokens:
+    return CmdlineTokens(BOOT, (MEMORY_TOKEN, f"cfg80211.ieee80211_regdom={of}"))
+
+
+def test_another_country_takes_the_place_of_the_first_and_obeys_the_laws(tmp_path: Path) -> None:
+    def with_germany(root: Path) -> FakePi:
+        pi = a_pi(root, f"{LINE} cfg80211.ieee80211_regdom=US\n")
+        country("DE").apply(pi)
+        pi.power_cut()
+        return pi
+
+    pi = obeys(country("AT"), with_germany, tmp_path)
+    tail = f"{MEMORY_TOKEN} cfg80211.ieee80211_regdom=AT"
+    assert pi.read(f"{BOOT}/cmdline.txt") == f"{LINE} cfg80211.ieee80211_regdom=US {tail}\n"
+    assert (pi.read(TOKENS) or "").split() == tail.split()
+    CmdlineTokensAbsent(BOOT).apply(pi)
+    assert pi.read(f"{BOOT}/cmdline.txt") == f"{LINE} cfg80211.ieee80211_regdom=US\n"
+
+
 def test_no_newline_at_the_end_stays_so(tmp_path: Path) -> None:
     pi = a_pi(tmp_path, LINE)
     MEMORY.apply(pi)

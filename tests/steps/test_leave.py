@@ -11,7 +11,7 @@ import pytest
 
 from kubepi.cluster.kubectl import ADMIN, KUBELET
 from kubepi.machine import state
-from kubepi.steps.leave import LEAVING, LEFT, Left, NetworkCleaned, without_ours
+from kubepi.steps.leave import LEFT, Left, NetworkCleaned, without_ours
 from tests.fakes import Answer, FakePi
 from tests.programs import write
 from tests.scene import fresh_pi
@@ -254,7 +254,7 @@ def test_a_worker_leaves_once_the_master_let_it_go(tmp_path: Path) -> None:
     Left().apply(pi)
     assert pi.master_knows == set()
     assert pi.now() - start < 10
-    assert pi.exists(LEAVING), "the agent says it until the end"
+    assert pi.exists(state.LEAVING), "the agent says it until the end"
     assert Left().check(pi.read_only()) is None
 
 

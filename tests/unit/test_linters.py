@@ -100,6 +100,17 @@ def test_a_file_is_short_and_says_what_it_is_for(path: Path) -> None:
         assert ast.get_docstring(ast.parse(text)), "the first line of a module says what it is for"
 
 
+def test_a_file_names_tests_that_are_there() -> None:
+    named = re.compile(r"\btests/[a-z_/]+\.py\b")
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for path in FILES
+        for name in named.findall(path.read_text())
+        if not (REPOSITORY / name).exists()
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_no_patches_and_no_swallowed_errors() -> None:
     own = Path(__file__)
     forbidden = re.compile(

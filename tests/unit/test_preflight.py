@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubepi.commands import init, resume
-from kubepi.decide.facts import Facts
+from kubepi.decide.facts import Facts, Interface
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan.common import cgroups_waived
 from kubepi.decide.preflight import CHECKS, MASTER_MB, WORKER_MB, problems
@@ -55,6 +55,7 @@ def test_boards_that_are_not_for_everything(board: str, verb: str, found: list[s
 
 
 Change = Callable[[Facts], Facts]
+LAN = Interface("eth0", "wired", None, ("10.0.0.7/24",))
 INIT, JOIN = init_goal(**HERE), join_goal(**HERE)
 CASES: list[tuple[str, Change, Goal, str]] = [
     ("userland", lambda f: replace(f, userland_bits=32, architecture="armhf"), JOIN, "32-bit"),
@@ -66,6 +67,8 @@ CASES: list[tuple[str, Change, Goal, str]] = [
     ("memory-controller",
      lambda f: replace(f, memory_controller=False, boot_folder=None), JOIN, "memory controller"),
     ("network", lambda f: replace(f, network=None), JOIN, "no network"),
+    ("network", lambda f: replace(f, interfaces=(LAN,)), join_goal(node__address="10.0.0.8"),
+     "node.address 10.0.0.8 is no address of this Pi (10.0.0.7)"),
     ("other-kubernetes", lambda f: replace(f, kubernetes=("kubelet", "k3s")), JOIN, "k3s is"),
 ]  # fmt: skip
 FINE: list[tuple[str, Change, Goal]] = [
@@ -75,7 +78,9 @@ FINE: list[tuple[str, Change, Goal]] = [
     ("processors", lambda f: replace(f, cpus=1), JOIN),
     # the plan turns it on and reboots
     ("memory-controller", lambda f: replace(f, memory_controller=False), JOIN),
-    ("network", lambda f: replace(f, network=None), join_goal(node__address="10.0.0.7")),
+    ("network", lambda f: replace(f, network=None, interfaces=(LAN,)),
+     join_goal(node__address="10.0.0.7")),
+    ("network", lambda f: replace(f, interfaces=(LAN,)), join_goal(node__address="10.0.0.7")),
     # what a run that was interrupted left
     ("other-kubernetes", lambda f: replace(f, kubernetes=("kubelet", "node")), INIT),
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.voice import BLOCK, LEAVING, Sequence, compose, node_id, own_cluster_id
+from kubepi.agent.voice import BLOCK, Sequence, compose, node_id, own_cluster_id
 from kubepi.decide.adverts import Advert
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import cluster_id
@@ -62,7 +62,7 @@ def test_a_goal_without_its_token_is_no_membership(pi: FakePi) -> None:
         (init_goal(), True, [state.WAS_MASTER], "master", "ready"),
         # the admin's kubeconfig is still to come, but joiners need not wait for it
         (init_goal(), False, [state.WAS_MASTER], "master", "ready"),
-        (join_goal(), True, [LEAVING], "worker", "leaving"),
+        (join_goal(), True, [state.LEAVING], "worker", "leaving"),
         (reset_goal(join_goal()), False, [], "none", "leaving"),
         (reset_goal(init_goal()), False, [state.WAS_MASTER], "none", "leaving"),
     ],

@@ -1,6 +1,7 @@
 """Host.wait_until: bounded, shown while it lasts, and a time-out that says what was last seen."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_it_asks_at_the_interval_and_shows_each_answer(pi: FakePi) -> None:
     pi.wait_until("the API", after(3), timeout=60, interval=2.5)
     assert pi.monotonic() - start == 7.5
     assert shown == [f"waiting for the API: answer {number}" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 1.0), (4.0, 8.0), (60.0, 20.0)])
+def test_a_slow_answer_is_asked_for_less_often(pi: FakePi, took: float, pause: float) -> None:
+    """kubectl takes seconds on a Pi that is starting Kubernetes, and the processor with it."""
+    asked: list[float] = []
+
+    def done() -> str | None:
+        asked.append(pi.monotonic())
+        pi.clock.seconds += took
+        return None if len(asked) == 3 else "not yet"
+
+    pi.wait_until("the API", done, timeout=600)
+    assert [round(b - a - took, 3) for a, b in pairwise(asked)] == [pause, pause]
 
 
 def test_the_time_out_says_how_long_for_what_and_what_was_last_seen(pi: FakePi) -> None:

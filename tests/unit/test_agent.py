@@ -1,0 +1,167 @@
+"""kubepi/agent/loop.py: when a node speaks, whom it hears and asks, and what it writes down."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubepi.agent.loop import KNOWN, SETTLED, Agent
+from kubepi.decide.adverts import Advert, decode, encode, is_signed
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.hosts import HOSTS
+from kubepi.lan.peers import read_peers
+from kubepi.machine import state
+from kubepi.machine.facts import look
+from tests.boards.trees import pi_of
+from tests.fakes import FakePi
+from tests.scene import join_goal
+
+TOKEN = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk"
+MASTER = Advert(
+    cluster_id="c1", cluster="home", node="pi1", node_id="1" * 16, address="10.0.0.1",
+    role="master", state="ready", endpoint="home.kubepi.internal:6443",
+    ca_hash="sha256:" + "0" * 64, kubernetes="v1.36.3", sequence=5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> FakePi:
+    pi = pi_of("pi4b-trixie", tmp_path / "pi")
+    state.save_secret(pi, Secret("token"), TOKEN)
+    return pi
+
+
+def agent_of(pi: FakePi) -> Agent:
+    return Agent(pi, look(pi))
+
+
+def settled(pi: FakePi, goal: Goal) -> Agent:
+    state.save_goal(pi, goal)
+    state.mark_reached(pi)
+    return agent_of(pi)
+
+
+def record(advert: Advert, token: str = TOKEN) -> bytes:
+    return encode(advert, advert_key(token))
+
+
+def test_a_settled_node_speaks_once_a_minute_and_at_every_change(pi: FakePi) -> None:
+    agent = settled(pi, join_goal())
+    first = agent.news()
+    assert first is not None
+    assert is_signed(first, advert_key(TOKEN))
+    assert agent.own() == first
+    pi.clock.seconds += SETTLED - 1
+    assert agent.news() is None
+    pi.clock.seconds += 1
+    second = agent.news()
+    said = [decode(one or b"") for one in (first, second)]
+    assert said[0] is not None
+    assert said[1] is not None
+    assert said[1].sequence == said[0].sequence + 1
+    pi.put(state.PINNED_VERSION, "v1.36.3\n")
+    changed = decode(agent.news() or b"")
+    assert changed is not None
+    assert changed.kubernetes == "v1.36.3"
+
+
+def test_a_node_that_joins_speaks_every_second(pi: FakePi) -> None:
+    state.save_goal(pi, join_goal())
+    agent = agent_of(pi)
+    assert agent.news() is not None
+    assert agent.news() is None
+    pi.clock.seconds += 1
+    assert agent.news() is not None
+
+
+def test_without_a_token_it_is_seen_and_not_believed(tmp_path: Path) -> None:
+    pi = pi_of("pi4b-trixie", tmp_path / "bare")
+    agent = agent_of(pi)
+    said = agent.news()
+    advert = decode(said or b"")
+    assert advert is not None
+    assert advert.state == "new"
+    assert not is_signed(said or b"", advert_key(TOKEN))
+    assert agent.key() is None
+
+
+def test_the_address_of_the_goal_comes_before_that_of_the_network(pi: FakePi) -> None:
+    agent = agent_of(pi)
+    network = agent.facts.network
+    assert agent.address() == ("" if network is None else network.address)
+    state.save_goal(pi, join_goal(node__address="10.0.0.77"))
+    assert agent.address() == "10.0.0.77"
+
+
+def test_what_is_heard_is_written_for_the_other_commands(pi: FakePi) -> None:
+    agent = settled(pi, join_goal())
+    stranger = replace(MASTER, node="else", node_id="2" * 16)
+    agent.hear(record(MASTER))
+    agent.hear(record(stranger, "another-token"))
+    agent.hear(b"rubbish")
+    agent.write_down()
+    trust = {peer.advert.node: peer.trusted for peer in read_peers(pi).values()}
+    assert trust == {"pi1": True, "else": False}
+    assert state.read_json(pi, KNOWN) == {"1" * 16: ["pi1", "10.0.0.1"]}
+    effects = pi.fake_disk.effects
+    agent.write_down()
+    assert pi.fake_disk.effects == effects, "nothing new is written to the card"
+
+
+def test_who_leaves_is_not_known_any_more(pi: FakePi) -> None:
+    agent = settled(pi, join_goal())
+    agent.hear(record(MASTER))
+    agent.write_down()
+    agent.hear(record(replace(MASTER, state="leaving", sequence=6)))
+    agent.write_down()
+    assert state.read_json(pi, KNOWN) == {}
+
+
+def test_silent_ones_of_before_the_boot_and_seeds_are_asked(pi: FakePi) -> None:
+    goal = join_goal(cluster__seeds=["10.0.0.9"])
+    agent = settled(pi, goal)
+    agent.hear(record(MASTER))
+    agent.write_down()
+    assert agent.whom_to_ask(goal) == ["10.0.0.9"]
+    booted = agent_of(pi)
+    assert booted.whom_to_ask(goal) == ["10.0.0.1", "10.0.0.9"]
+    assert booted.whom_to_ask(None) == ["10.0.0.1"]
+    booted.hear(record(MASTER))
+    assert booted.whom_to_ask(goal) == ["10.0.0.9"]
+
+
+def test_the_name_of_the_api_is_kept_and_never_taken_away(pi: FakePi) -> None:
+    goal = join_goal()
+    agent = settled(pi, goal)
+    agent.keep_names(goal)
+    assert "home.kubepi.internal" not in (pi.read(HOSTS) or "")
+    agent.hear(record(MASTER))
+    agent.keep_names(goal)
+    assert "10.0.0.1" in (pi.read(HOSTS) or "")
+    text = pi.read(HOSTS)
+    agent.book, agent.known = {}, {}
+    agent.keep_names(goal)
+    assert pi.read(HOSTS) == text
+
+
+def test_the_numbers_go_on_after_a_boot(pi: FakePi) -> None:
+    agent = settled(pi, join_goal())
+    before = decode(agent.news() or b"")
+    after = decode(agent_of(pi).news() or b"")
+    assert before is not None
+    assert after is not None
+    assert after.sequence > before.sequence
+
+
+def test_a_decision_is_told_once(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    goal = join_goal()
+    agent = settled(pi, goal)
+    for _ in range(3):
+        agent.log_decision(goal)
+    agent.hear(record(MASTER))
+    for _ in range(3):
+        agent.log_decision(goal)
+    told = [line for line in capsys.readouterr().err.splitlines() if "agent: " in line]
+    assert len(told) == 2
+    assert told[1].endswith("agent: master is pi1")
