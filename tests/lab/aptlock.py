@@ -1,5 +1,6 @@
 """Somebody else at work with packages, as unattended-upgrades is for minutes at a first boot."""
 
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -9,23 +10,23 @@ PROGRAM = "/usr/local/sbin/unattended-upgrade"
 # As libapt-pkg locks: a POSIX lock on the whole file (apt-pkg/contrib/fileutl.cc, GetLock).
 SCRIPT = """\
 #!/usr/bin/python3
-import fcntl, sys, time
+import fcntl, signal
 with open("/var/lib/dpkg/lock-frontend", "w") as file:
     fcntl.lockf(file, fcntl.LOCK_EX)
     print("holds it", flush=True)
-    time.sleep(float(sys.argv[1]))
+    signal.pause()
 """
 
 
 @contextmanager
-def held(pis: Pis, node: str, seconds: float) -> Generator[None]:
-    """The lock of dpkg's front ends is held for so long; entered once it is."""
+def held(pis: Pis, node: str) -> Generator[subprocess.Popen[str]]:
+    """Entered once the lock of dpkg's front ends is held; held until the process ends."""
     pis.write(node, PROGRAM, SCRIPT)
-    holder = pis.start(node, "python3", PROGRAM, str(seconds))
+    holder = pis.start(node, "python3", PROGRAM)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "holds it\n"
-        yield
+        yield holder
     finally:
         holder.terminate()
         holder.wait(30)

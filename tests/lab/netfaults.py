@@ -1,6 +1,7 @@
 """What can be wrong on the internet: faults for a Front, shut doors, slow lines."""
 
 import json
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,9 @@ def zeros(request: Request) -> bool:
 
 
 def breaking_off(request: Request) -> bool:
-    """Much is promised, a little comes."""
-    request.begin(200, [("Content-Type", OCTETS), ("Content-Length", str(MUCH))])
-    request.send_body(bytes(LITTLE))
-    raise ConnectionAbortedError("the line breaks")
+    """The true answer begins, and does not end."""
+    request.breaks_after = LITTLE
+    return False
 
 
 def silent(request: Request) -> bool:
@@ -68,11 +68,12 @@ def silent(request: Request) -> bool:
     return True
 
 
-def only(part: str, fault: Fault) -> Fault:
-    """The fault for paths with that part in them and a portal's page, the truth for all others."""
+def only(pattern: str, fault: Fault) -> Fault:
+    """The fault for paths that the pattern is found in and a portal's page, else the truth."""
 
     def some(request: Request) -> bool:
-        return (part in request.path or request.path == LOGIN) and fault(request)
+        hit = request.path == LOGIN or re.search(pattern, request.path)
+        return bool(hit) and fault(request)
 
     return some
 

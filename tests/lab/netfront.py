@@ -15,10 +15,15 @@ Fault = Callable[["Request"], bool]
 
 
 class Request(BaseHTTPRequestHandler):
-    """One question of a client. HTTP/1.0, so that no connection outlives its answer."""
+    """One question of a client. HTTP/1.0, so that no connection outlives its answer.
+
+    Attributes:
+        breaks_after: so many bytes of the body are sent, then the line breaks; None: all are.
+    """
 
     server: "Server"
     timeout = STALL_SECONDS
+    breaks_after: int | None = None
 
     def do_GET(self) -> None:
         front = self.server.front
@@ -41,19 +46,19 @@ class Request(BaseHTTPRequestHandler):
         self.end_headers()
 
     def send_body(self, data: bytes) -> None:
-        """Nothing for HEAD; a line that is to be cut is cut here."""
-        if self.command != "HEAD":
-            front = self.server.front
-            allowed = front.allow(self, len(data))
-            self.wfile.write(data[:allowed])
-            if allowed < len(data):
-                raise ConnectionAbortedError("the line is cut")
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        self.server.front.seen.append((self.command, self.path, int(code)))
+        """Nothing for HEAD; a line that is to break breaks here."""
+        if self.command == "HEAD":
+            return
+        piece = data[: self.breaks_after]
+        self.wfile.write(piece)
+        self.server.front.count(self.path, len(piece))
+        if self.breaks_after is not None:
+            self.breaks_after -= len(piece)
+            if len(piece) < len(data):
+                raise ConnectionAbortedError("the line breaks")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: what is worth knowing is in Front.seen."""
+        """Nothing: what a client makes of it is what counts."""
 
 
 class Server(ThreadingHTTPServer):
@@ -76,9 +81,7 @@ class Front:
 
     Attributes:
         served: bytes of bodies sent, by what `label` says of a path.
-        seen: method, path and status of each answer.
         fault: what happens in place of the true answers; None: nothing.
-        cut_after: so many bytes more, then every answer breaks off; None: none does.
     """
 
     def __init__(
@@ -88,9 +91,7 @@ class Front:
         self.answer = answer
         self.label = label
         self.served: Counter[str] = Counter()
-        self.seen: list[tuple[str, str, int]] = []
         self.fault: Fault | None = None
-        self.cut_after: int | None = None
         self._counting = threading.Lock()
         self._server: Server | None = None
 
@@ -109,11 +110,6 @@ class Front:
             self._server.server_close()
             self._server = None
 
-    def allow(self, request: Request, size: int) -> int:
-        """How many of that many bytes may be sent; they are counted as sent."""
+    def count(self, path: str, size: int) -> None:
         with self._counting:
-            allowed = size if self.cut_after is None else min(size, self.cut_after)
-            if self.cut_after is not None:
-                self.cut_after -= allowed
-            self.served[self.label(request.path)] += allowed
-        return allowed
+            self.served[self.label(path)] += size

@@ -17,6 +17,8 @@ from pis import FILE, Done, Pis
 REPOSITORY = "package repository of Kubernetes"
 PACKAGES = "packages kubeadm kubelet kubectl kubernetes-cni"
 IMAGES = "images from their registries"
+# Where one of them breaks, apt takes another.
+LISTS = "/(InRelease|Release|Packages)$"
 LAYERS = "/blobs/"
 STORE = "/var/lib/containerd"
 # What a program that was stopped in the middle would leave behind.
@@ -130,20 +132,20 @@ TROUBLES = (
     Trouble("repository down", REPOSITORY, lambda scene: stopped(scene.internet.packages),
             r"nobody answers at [\d.]+:8080", is_long=False),
     Trouble("repository error", REPOSITORY, packages(unavailable), r"an error \(503\)"),
-    Trouble("repository silent", REPOSITORY, packages(silent), "sent nothing for 30 s"),
+    Trouble("repository silent", REPOSITORY, packages(silent), "sent nothing"),
     Trouble("repository rubbish", REPOSITORY, packages(rubbish), "a web page instead of a key"),
     Trouble("captive portal before packages", REPOSITORY, packages(portal),
             "a web page instead of a key", "log in", is_long=False),
-    Trouble("lists rubbish", REPOSITORY, packages(only("InRelease", rubbish)),
+    Trouble("lists rubbish", REPOSITORY, packages(only("/InRelease$", rubbish)),
             "something else than package lists", "log in", is_long=False),
-    Trouble("lists half copied", REPOSITORY, packages(only("/Packages", rubbish)),
-            "not what its lists say", "the other side"),
-    Trouble("lists breaking off", REPOSITORY, packages(only("InRelease", breaking_off)),
+    Trouble("lists half copied", REPOSITORY, packages(only("/Packages$", rubbish)),
+            "not what its lists say", "just being renewed"),
+    Trouble("lists breaking off", REPOSITORY, packages(only(LISTS, breaking_off)),
             "line to it broke"),
     Trouble("key expired", REPOSITORY, key_expired, "key .* has expired", "--kit", is_long=False),
-    Trouble("package rubbish", PACKAGES, packages(only(".deb", rubbish)),
-            "not what its lists say", "the other side"),
-    Trouble("package breaking off", PACKAGES, packages(only(".deb", breaking_off)),
+    Trouble("package rubbish", PACKAGES, packages(only(r"\.deb$", rubbish)),
+            "not what its lists say", "just being renewed"),
+    Trouble("package breaking off", PACKAGES, packages(only(r"\.deb$", breaking_off)),
             "line to it broke"),
     Trouble("registry down", IMAGES, lambda scene: stopped(scene.internet.images),
             "nobody answers there", is_long=False),
@@ -155,5 +157,6 @@ TROUBLES = (
     Trouble("disk too small", IMAGES, small_disk, r"need about \d+ MB .*, \d+ MB are free",
             "make room", is_long=False),
     Trouble("layer rubbish", IMAGES, images(only(LAYERS, zeros)), "something else than images"),
-    Trouble("layer breaking off", IMAGES, images(only(LAYERS, breaking_off)), "line to it broke"),
+    Trouble("layer breaking off", IMAGES, images(only(f"flannel{LAYERS}", breaking_off)),
+            "line to it broke", is_long=False),
 )  # fmt: skip
