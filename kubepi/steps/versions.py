@@ -16,6 +16,7 @@ from kubepi.machine.kitfiles import open_kit
 from kubepi.machine.step import Finding
 from kubepi.steps.apt import pinned_version
 
+MADISON_SECONDS = 600.0
 NEWEST_FIRST = tuple(f"v{minor}" for minor in reversed(MINORS))
 
 
@@ -56,6 +57,9 @@ class VersionPinned:
 
 
 def _offered(host: Host) -> tuple[str, ...]:
-    result = host.probe(["apt-cache", "madison", "kubeadm"])
+    # after new lists it builds its cache first, minutes on a slow card
+    result = host.probe(["apt-cache", "madison", "kubeadm"], timeout=MADISON_SECONDS)
+    if not result.ok:
+        raise host.failure(result, MADISON_SECONDS)
     found = re.findall(r"^\s*kubeadm \| (\d+\.\d+\.\d+)-", result.stdout, re.MULTILINE)
     return tuple(f"v{version}" for version in found)

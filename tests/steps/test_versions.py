@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.errors import StepFailed
+from kubepi.errors import CommandFailed, StepFailed
 from kubepi.machine import state
 from kubepi.steps.versions import VersionPinned
 from tests.fakes import FakePi
@@ -55,6 +55,14 @@ def test_a_version_that_nobody_has(
     pi.looks("apt-cache", "madison", "kubeadm", script=lambda *_: (0, listed))
     with pytest.raises(StepFailed, match=words):
         VersionPinned(wanted).apply(pi)
+    assert not pi.exists(state.PINNED_VERSION)
+
+
+def test_apt_that_does_not_answer_is_no_repository_without_versions(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    pi.looks("apt-cache", "madison", "kubeadm", script=lambda *_: (124, "no end after 600 s"))
+    with pytest.raises(CommandFailed, match="did not end within 600 s"):
+        VersionPinned("newest").apply(pi)
     assert not pi.exists(state.PINNED_VERSION)
 
 
