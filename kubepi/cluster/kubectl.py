@@ -1,6 +1,7 @@
 """kubectl as this node may use it: as the master's admin, or with the kubelet's own rights."""
 
 import json
+import re
 from typing import Any
 
 from kubepi.errors import NotYet
@@ -11,6 +12,12 @@ ADMIN = "/etc/kubernetes/admin.conf"
 # kubeadm's own: it works before the rights of admin.conf are made, in the middle of an init
 SUPER_ADMIN = "/etc/kubernetes/super-admin.conf"
 KUBELET = "/etc/kubernetes/kubelet.conf"
+# seen while a slow machine starts its control plane; apimachinery's api/errors
+PASSING = re.compile(
+    r"Timeout exceeded|context deadline exceeded|etcdserver: |TLS handshake timeout|unexpected EOF"
+    r"|connection (refused|reset)|InternalError|ServiceUnavailable|TooManyRequests|ServerTimeout"
+    r"|the server (is currently unable|was unable to return)|http2: client connection lost"
+)
 
 
 def kubeconfig(host: Host) -> str:
@@ -44,6 +51,11 @@ def ask(
 def tell(host: Host, *words: str, stdin: str | None = None, timeout: int = 60) -> Result:
     """Change something through the API."""
     return host.run(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)
+
+
+def is_passing(said: str) -> bool:
+    """Whether a request failed because the API server or etcd is too busy, or just starting."""
+    return PASSING.search(said) is not None
 
 
 def is_ready(host: Host, config: str = "") -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from kubepi.addons import differs, identity, render
 from kubepi.cluster import kubectl
 from kubepi.decide.goal import Goal
-from kubepi.errors import NotYet
+from kubepi.errors import CommandFailed, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
@@ -24,6 +24,7 @@ class Manifest:
 
     folder: str
     goal: Goal = field(repr=False)
+    patience: float = 300.0
 
     @property
     def name(self) -> str:
@@ -61,10 +62,21 @@ class Manifest:
 
     def apply(self, host: Host) -> None:
         listed = {"apiVersion": "v1", "kind": "List", "items": self._objects(host)}
-        kubectl.tell(
-            host, "apply", "--server-side", "--field-manager=kubepi", "--force-conflicts",
-            "-f", "-", stdin=json.dumps(listed),
-        )  # fmt: skip
+
+        def sent() -> str | None:
+            try:
+                # the server judges: kubectl would fetch megabytes of its schema for that, first
+                kubectl.tell(
+                    host, "apply", "--server-side", "--validate=false", "--field-manager=kubepi",
+                    "--force-conflicts", "-f", "-", stdin=json.dumps(listed),
+                )  # fmt: skip
+            except CommandFailed as error:
+                if not kubectl.is_passing(error.output):
+                    raise
+                return error.output.splitlines()[-1][:160]
+            return None
+
+        host.wait_until("the API to take it", sent, self.patience, 2.0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubepi.addons import render
-from kubepi.errors import NotYet, StepFailed
+from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.steps.files import FileRestored
 from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady, Manifest
@@ -72,6 +72,35 @@ def stored(**values: str) -> list[dict[str, Any]]:
         item["metadata"] |= {"uid": "1", "resourceVersion": "7", "managedFields": []}
         item["status"] = {}
     return items
+
+
+BUSY = "error: etcdserver: request timed out"
+WRONG = 'The DaemonSet "kube-flannel-ds" is invalid: spec.selector: Invalid value'
+
+
+@pytest.mark.parametrize(("said", "tries"), [(BUSY, 3), (WRONG, 1)])
+def test_an_api_that_is_too_busy_is_asked_again(tmp_path: Path, said: str, tries: int) -> None:
+    pi = master(tmp_path / "pi")
+    inner = pi.programs[("kubectl",)].script
+    sent: list[str] = []
+
+    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        if "apply" in argv:
+            sent.append(stdin)
+            if len(sent) < 3:
+                return 1, said
+        answer = inner(pi, argv, stdin)
+        assert isinstance(answer, tuple)
+        return answer
+
+    pi.looks("kubectl", script=kubectl)
+    if tries == 1:
+        with pytest.raises(CommandFailed, match="is invalid"):
+            FLANNEL.apply(pi)
+    else:
+        FLANNEL.apply(pi)
+        assert FLANNEL.check(pi.read_only()) is None
+    assert len(sent) == tries
 
 
 def test_what_the_server_adds_is_no_difference(tmp_path: Path) -> None:
