@@ -56,8 +56,8 @@ def zeros(request: Request) -> bool:
 
 
 def breaking_off(request: Request) -> bool:
-    """The true answer begins, and does not end."""
-    request.breaks_after = LITTLE
+    """The true answer begins, does not end, and the rest of it does not come either."""
+    request.breaks_after = 0 if "Range" in request.headers else LITTLE
     return False
 
 

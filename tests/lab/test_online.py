@@ -30,8 +30,7 @@ def internet(pis: Pis) -> Iterator[Internet]:
             pis.write(node, "/root/token", token)
             internet.give_to(pis, node)
         yield internet
-    for node in (NODE, BEHIND_PROXY):
-        pis.ask(node, "kubepi", "reset", "--yes")
+    pis.ask(NODE, "kubepi", "reset", "--yes")
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +58,10 @@ def test_the_environment_names_a_proxy_for_packages_and_images(
     pis: Pis, internet: Internet
 ) -> None:
     assert by_proxy(Scene(pis, internet, BEHIND_PROXY, JOIN)) == []
+
+
+def test_reset_takes_source_key_mirrors_and_proxy_away(pis: Pis, internet: Internet) -> None:
+    pis.ask(BEHIND_PROXY, "kubepi", "reset", "--yes")
+    places = "/etc/apt /etc/containerd /etc/systemd"
+    left = f"find {places} -name '*kubepi*' -o -name certs.d 2>/dev/null || true"
+    assert pis.ask(BEHIND_PROXY, "sh", "-c", left) == ""
