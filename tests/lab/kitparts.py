@@ -81,7 +81,12 @@ PARTS = (
         without=("pkg/backend/tencentvpc", "pkg/backend/udp"),
     ),
     # flannel's own plugin is not published as a module; this is the last one from before it moved.
-    Part("flannel-plugin", (f"{_PLUGINS}@v0.9.1",), (f"{_PLUGINS}/plugins/meta/flannel",)),
+    Part(
+        "flannel-plugin",
+        (f"{_PLUGINS}@v0.9.1",),
+        (f"{_PLUGINS}/plugins/meta/flannel",),
+        values=((f"{_PLUGINS}/pkg/utils/buildversion.BuildVersion", "v0.9.1"),),
+    ),
     Part(
         "plugins",
         (f"{_PLUGINS}@v1.9.1",),
