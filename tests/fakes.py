@@ -130,12 +130,14 @@ class FakePi(Host):
         timeout: float = RUN_SECONDS,
         environment: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        drops_stdout: bool = False,
     ) -> Result:
         self.ran.append(tuple(argv))
         self.environments.append(dict(environment or {}))
         return super().run(
-            argv, stdin=stdin, timeout=timeout, environment=environment, watch=watch
-        )
+            argv, stdin=stdin, timeout=timeout, environment=environment, watch=watch,
+            drops_stdout=drops_stdout,
+        )  # fmt: skip
 
     def now(self) -> float:
         return self.clock.seconds
@@ -181,6 +183,7 @@ class FakePi(Host):
         *,
         environment: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        drops_stdout: bool = False,
     ) -> Result:
         program = self._find(argv)
         assert program is not None, f"no script for {list(argv)}"

@@ -86,13 +86,18 @@ class Host(Files):
         timeout: float = RUN_SECONDS,
         environment: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        drops_stdout: bool = False,
     ) -> Result:
-        """Run a program that changes the Pi; `watch` is called every second until it ends.
+        """Run a program that changes the Pi; `watch` is called every two seconds until it ends.
+
+        `drops_stdout` is for a program that only displays its progress there.
 
         Raises:
             CommandFailed: it failed; the message shows it as one could paste it.
         """
-        result = self._execute(argv, stdin, timeout, environment=environment, watch=watch)
+        result = self._execute(
+            argv, stdin, timeout, environment=environment, watch=watch, drops_stdout=drops_stdout
+        )
         if not result.ok:
             raise self.failure(result, timeout)
         return result
@@ -229,10 +234,11 @@ class Host(Files):
         *,
         environment: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        drops_stdout: bool = False,
     ) -> Result:
         start = time.monotonic()
         own_path = self.root == Path("/")
-        result = execute(argv, stdin, timeout, own_path, environment, watch)
+        result = execute(argv, stdin, timeout, own_path, environment, watch, drops_stdout)
         seconds = time.monotonic() - start
         if most_lines == NO_LINE:  # while another program runs, whose time is counted
             return result
@@ -266,5 +272,6 @@ class ReadOnlyHost(Host):
         timeout: float = RUN_SECONDS,
         environment: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        drops_stdout: bool = False,
     ) -> Result:
         raise ReadOnly(f"a read-only host was asked to run {shlex.join(argv)}")

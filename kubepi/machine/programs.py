@@ -35,18 +35,20 @@ def execute(
     own_path: bool,
     more: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    drops_stdout: bool = False,
 ) -> Result:
     """Run to the end; what cannot be run has a code as a shell would give it.
 
-    `more` is added to the environment. `watch` is called every two seconds; what it raises
-    ends the program, which can have no stdin then (communicate() loses it after a time-out).
+    `drops_stdout`: it is a display for people, which would only fill the memory. `more` is
+    added to the environment. `watch` is called every two seconds; what it raises ends the
+    program, which can have no stdin then (communicate() loses it after a time-out).
     """
     assert watch is None or stdin is None
     try:
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if drops_stdout else subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -67,7 +69,7 @@ def execute(
         except BaseException:
             process.kill()
             raise
-    return Result(tuple(argv), process.returncode, stdout, stderr)
+    return Result(tuple(argv), process.returncode, stdout or "", stderr)
 
 
 def _communicate(

@@ -115,8 +115,9 @@ class Pulling:
             self.pace = layers.Pace()
             try:
                 return self.host.run(
-                    argv, timeout=WHOLE_DAY, environment=self.environment, watch=self._watch(image)
-                ).stdout
+                    argv, timeout=WHOLE_DAY, environment=self.environment,
+                    watch=self._watch(image), drops_stdout=not last,
+                ).stdout  # fmt: skip
             except CommandFailed as error:
                 told = self._explained(image, error)
                 if left == 0 or told.hint == ROOM:

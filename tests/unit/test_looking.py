@@ -56,3 +56,8 @@ def test_a_file_that_nobody_locks_or_that_is_not_there(host: Host) -> None:
     host.write("/var/lib/dpkg/lock", "")
     assert host.file_lock_holder("/var/lib/dpkg/lock") is None
     assert host.file_lock_holder("/var/lib/dpkg/other") is None
+
+
+def test_a_display_is_thrown_away_and_an_error_is_not(host: Host) -> None:
+    done = host.run(["sh", "-c", "echo 41 of 187 MB; echo odd >&2"], drops_stdout=True)
+    assert (done.stdout, done.stderr) == ("", "odd\n")
