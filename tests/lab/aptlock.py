@@ -22,12 +22,12 @@ with open("/var/lib/dpkg/lock-frontend", "w") as file:
 def held(pis: Pis, node: str) -> Generator[subprocess.Popen[str]]:
     """Entered once the lock of dpkg's front ends is held; held until the process ends."""
     pis.write(node, PROGRAM, SCRIPT)
-    holder = pis.start(node, "python3", PROGRAM)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "holds it\n"
-        yield holder
-    finally:
-        holder.terminate()
-        holder.wait(30)
-        pis.run(node, "rm", PROGRAM)
+    with pis.start(node, "python3", PROGRAM) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "holds it\n"
+            yield holder
+        finally:
+            holder.terminate()
+            holder.wait(30)
+            pis.run(node, "rm", PROGRAM)

@@ -24,14 +24,14 @@ def wait_for_the_lock(scene: Scene, seconds: float) -> list[str]:
     """
     first, said, told = TROUBLES[0], "", False
     with first.made(scene), held(scene.pis, scene.node) as holder:
-        process = scene.pis.start(scene.node, *scene.command)
-        assert process.stdout is not None
-        for line in process.stdout:
-            said += line
-            if not told and re.search(LOCK_LINE, line):
-                told = True
-                threading.Timer(seconds, holder.terminate).start()
-        code = process.wait()
+        with scene.pis.start(scene.node, *scene.command) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said += line
+                if not told and re.search(LOCK_LINE, line):
+                    told = True
+                    threading.Timer(seconds, holder.terminate).start()
+        code = process.returncode
     wanted = {"a line names the holder": told}
     return [*first.missed(Done(process.args, code, "", said)), *complaints(wanted, said)]
 
