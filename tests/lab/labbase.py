@@ -102,7 +102,13 @@ def build(recipe: Recipe) -> None:
 
 
 def write_settings(recipe: Recipe, root: Path) -> None:
-    mirror, release = recipe.mirror, recipe.release
+    write_sources(recipe.release, recipe.mirror, root)
+    (root / "etc/systemd/system/lab-cgroups.service").write_text(recipe.unit)
+    (root / "etc/resolv.conf").write_text(resolv_conf())
+
+
+def write_sources(release: str, mirror: Mirror, root: Path) -> None:
+    """Where apt gets Debian from, and how."""
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
     sources = [
         f"deb {mirror.main} {release} main",
@@ -112,8 +118,6 @@ def write_settings(recipe: Recipe, root: Path) -> None:
     lines = {
         "etc/apt/sources.list.d/debian.list": sources,
         "etc/apt/apt.conf.d/90lab": list(mirror.options),
-        "etc/systemd/system/lab-cgroups.service": recipe.unit.splitlines(),
-        "etc/resolv.conf": resolv_conf().splitlines(),
     }
     for name, content in lines.items():
         (root / name).write_text("".join(f"{line}\n" for line in content))

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 from labrun import last_lines, wait_until
-from vm import Vm, first_boot, fresh_disk, vm_lab
-from vmimage import NAME
+from vm import Vm
+from vmarch import AMD64
+from vmimage import vm_image
+from vmlab import RELEASE, amd64_kit, first_boot, fresh_disk, vm_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("vm")]
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
@@ -35,10 +37,6 @@ INIT = (
     "exec python3 -I /root/kubepi.pyz init --kit /srv/kubepi-kit 2>&1"
 )
 THERE = "test -e /var/lib/kubepi/goal.json && ! test -e /var/lib/kubepi/pending"
-READY = (
-    "kubectl get nodes -o jsonpath="
-    "'{range .items[*]}{.metadata.name}={.status.conditions[?(@.type==\"Ready\")].status} {end}'"
-)
 
 
 @dataclass
@@ -114,7 +112,7 @@ def has_finished(vm: Vm) -> bool:
 
 
 def is_ready(vm: Vm) -> bool:
-    return vm.ssh(READY).stdout.split() == [f"{NAME}=True"]
+    return vm.is_ready
 
 
 def wait_finished(vm: Vm, what: str) -> None:
@@ -133,7 +131,7 @@ def wait_finished(vm: Vm, what: str) -> None:
 @pytest.fixture(scope="module")
 def session(pyz: Path) -> Iterator[Session]:
     print(f"\nKUBEPI_SEED={SEED}", flush=True)
-    with vm_lab() as vm:
+    with vm_lab(vm_image(RELEASE, AMD64), amd64_kit()) as vm:
         first_boot(vm, pyz)
         vm.shut_down()
         yield Session(vm, vm.disk)

@@ -11,28 +11,28 @@ Not lost is what was flushed: QEMU's process ends, not the machine below it.
 
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import labnet
-from labclone import Clone, this_clone
-from lablife import take_down
-from labmachine import install_packages, resolv_conf, set_sysctls
-from labnodes import find_kit
-from labrun import LabError, last_lines, locked, run, wait_until
-from vmimage import NETWORK, VmImage, make_kit_disk, make_overlay, qemu, vm_image
+from labclone import Clone
+from labrun import LabError, last_lines, wait_until
+from vmimage import NETWORK, VmImage, qemu
+from vmroot import NAME
 
-RELEASE = "trixie"
-LOCK_SECONDS = 60
-BOOT_SECONDS = 400
-STOP_SECONDS = 200
+BOOT_SECONDS = 900
+STOP_SECONDS = 600
 SSH_SECONDS = 60
 SSH_OPTIONS = (
     "BatchMode=yes", "ConnectTimeout=20", "IdentitiesOnly=yes", "LogLevel=ERROR",
     "ServerAliveInterval=30", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null",
 )  # fmt: skip
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+# Of the node that the API knows: which boot its kubelet spoke of last, and whether it was well.
+NODES = (
+    "kubectl get nodes -o jsonpath="
+    "'{range .items[*]}{.metadata.name} {.status.nodeInfo.bootID} "
+    "{.status.conditions[?(@.type==\"Ready\")].status}{end}'"
+)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -92,6 +92,25 @@ class Vm:
             raise LabError(self.diagnosis("does not power off"))
         self.cut()
 
+    def reboot(self) -> None:
+        """In good order; it answers again when this returns."""
+        before = self.ask("cat", BOOT_ID)
+        self.ssh("systemctl", "reboot")
+
+        def is_back() -> bool:
+            done = self.ssh("cat", BOOT_ID)
+            return done.returncode == 0 and done.stdout != before
+
+        wait_until(lambda: not self.is_on or is_back(), BOOT_SECONDS, 2.0)
+        if not self.is_on or not is_back():
+            raise LabError(self.diagnosis("does not come back"))
+
+    @property
+    def is_ready(self) -> bool:
+        """It is the only node of its cluster, and Ready since it was booted."""
+        booted = self.ssh("cat", BOOT_ID).stdout.strip()
+        return self.ssh(NODES).stdout.split() == [NAME, booted, "True"]
+
     def ssh(self, *argv: str, stdin: str = "", seconds: float = SSH_SECONDS) -> Done:
         """A shell command in it, whatever its exit code; 255 if it does not answer in time."""
         command = self.command(*argv)
@@ -114,6 +133,21 @@ class Vm:
         options = [word for option in SSH_OPTIONS for word in ("-o", option)]
         return ["ssh", "-i", str(self.key), *options, f"root@{self.address}", *argv]
 
+    def show(self, *argv: str) -> int:
+        """A shell command in it, its lines printed as they come; its exit code."""
+        process = subprocess.Popen(
+            self.command(f"{{ {' '.join(argv)}; }} 2>&1"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
+        )  # fmt: skip
+        with process:
+            try:
+                for line in process.stdout or ():
+                    print(f"{NAME} | {line}", end="", flush=True)
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode
+
     def push(self, file: Path, target: str) -> None:
         """Copy a file into it; on its disk when this returns."""
         with file.open("rb") as stream:
@@ -134,61 +168,6 @@ class Vm:
         return qemu(self.image, self.disk, self.kit, tap(self.clone), credentials)
 
 
-def vm_clone() -> Clone:
-    """Names of its own on this machine: the containers of this clone can be up beside it."""
-    return Clone(this_clone().path / "vm")
-
-
 def tap(clone: Clone) -> str:
     """The machine's end of the cable; named as a container's, so that `take_down` finds it."""
     return f"vb-{clone.machine('vm')}"
-
-
-@contextmanager
-def vm_lab() -> Iterator[Vm]:
-    """A network, a kit and a virtual machine, still off, on a fresh disk; nothing is left of it."""
-    install_packages()
-    image, kit = vm_image(RELEASE), find_kit(this_clone(), None)
-    if kit is None:
-        raise LabError("a virtual machine gets its Kubernetes from a kit: KUBEPI_KIT=DIR")
-    clone = vm_clone()
-    with locked(clone.mark, LOCK_SECONDS):
-        take_down(clone)  # what a run left that was killed
-        vm: Vm | None = None
-        try:
-            vm = prepare(clone, image, Path(kit))
-            yield vm
-        finally:
-            if vm is not None:
-                vm.cut()
-            take_down(clone)
-
-
-def prepare(clone: Clone, image: VmImage, kit: Path) -> Vm:
-    set_sysctls()
-    clone.state.mkdir(mode=0o700, parents=True)
-    subnet = labnet.claim_subnet(clone)
-    labnet.make_network(clone, subnet)
-    run(["ip", "tuntap", "add", tap(clone), "mode", "tap"])
-    run(["ip", "link", "set", tap(clone), "master", clone.bridge, "up"])
-    address, gateway = labnet.node_address(subnet, 1), labnet.gateway(subnet)
-    vm = Vm(clone, image, str(address), str(gateway), clone.state / "first.qcow2")
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubepi-lab", "-f", str(vm.key)])
-    make_overlay(image.disk, vm.disk)
-    make_kit_disk(kit, vm.kit)
-    return vm
-
-
-def first_boot(vm: Vm, kubepi: Path) -> None:
-    """As a card that booted once: machine-id made, kubepi.pyz on it, no kubepi.yaml."""
-    vm.boot()
-    vm.ask("cat > /etc/resolv.conf", stdin=resolv_conf())
-    vm.push(kubepi, "/root/kubepi.pyz")
-
-
-def fresh_disk(vm: Vm, below: Path, name: str) -> None:
-    """Give it (off) a disk that begins as `below`; the one of the run before is thrown away."""
-    if vm.disk != below:
-        vm.disk.unlink()
-    vm.disk = below.with_name(f"{name}.qcow2")
-    make_overlay(below, vm.disk)
