@@ -16,6 +16,16 @@ LAB = REPOSITORY / "tests" / "lab" / "lab"
 KIT = "/srv/kubepi-kit"
 FILE = "/root/kubepi.pyz"
 WEB_PORT = 30080
+# A shell command that prints what a reset should have ended or removed; nothing, if it did.
+LEFT_OF_KUBERNETES = (
+    "{ ps -eo args | grep -E '^[^ ]*(containerd|kubelet|kube-|etcd|flanneld|kubepi)'; "
+    "grep -E 'kubelet/|containerd/io' /proc/mounts; "
+    "ip -br link | grep -E 'cni0|flannel|veth'; "
+    "iptables-save | grep -E 'KUBE|FLANNEL|CNI'; "
+    "systemctl list-unit-files --no-legend | grep -E 'kubelet|containerd|kubepi'; "
+    "ls -d /var/lib/kubepi /etc/kubernetes /opt/cni /etc/cni /usr/local/bin/kubepi "
+    "2>/dev/null; } || true"
+)
 
 Done = subprocess.CompletedProcess[str]
 

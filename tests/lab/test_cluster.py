@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from pis import FILE, KIT, Pis, wait_for
+from pis import FILE, KIT, LEFT_OF_KUBERNETES, Pis, wait_for
 
 pytestmark = pytest.mark.lab
 WORKERS = ("pi2", "pi3")
@@ -207,16 +207,7 @@ def known_differences(paths: set[str]) -> set[str]:
 
 def left_of_kubernetes(pis: Pis, node: str) -> str:
     """Containers, mounts, interfaces, chains and services that a reset should have ended."""
-    return pis.ask(
-        node, "sh", "-c",
-        "{ ps -eo args | grep -E '^[^ ]*(containerd|kubelet|kube-|etcd|flanneld|kubepi)'; "
-        "grep -E 'kubelet/|containerd/io' /proc/mounts; "
-        "ip -br link | grep -E 'cni0|flannel|veth'; "
-        "iptables-save | grep -E 'KUBE|FLANNEL|CNI'; "
-        "systemctl list-unit-files --no-legend | grep -E 'kubelet|containerd|kubepi'; "
-        "ls -d /var/lib/kubepi /etc/kubernetes /opt/cni /etc/cni /usr/local/bin/kubepi "
-        "2>/dev/null; } || true",
-    ).strip()  # fmt: skip
+    return pis.ask(node, "sh", "-c", LEFT_OF_KUBERNETES).strip()
 
 
 @pytest.mark.parametrize("node", ["pi2", "pi1"])
