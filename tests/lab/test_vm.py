@@ -1,11 +1,14 @@
 """The plug is pulled five times during init in a virtual machine, where unsynced data is lost.
 
-The seed is printed; KUBEPI_SEED repeats it. Every init starts from the same disk, that of a machine
-that booted once; nobody touches the machine after a cut.
+One init runs to its end, and at random moments of it the disk is copied as a cut would leave it
+(vm.py says why that is the same). From each copy the machine is booted, and nobody touches it. The
+seed is printed; KUBEPI_SEED repeats its random numbers.
 """
 
+import filecmp
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -13,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,11 +24,12 @@ from labrun import last_lines, wait_until
 from vm import Vm
 from vmarch import AMD64
 from vmimage import vm_image
-from vmlab import RELEASE, amd64_kit, first_boot, fresh_disk, vm_lab
+from vmlab import RELEASE, amd64_kit, first_boot, vm_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("vm")]
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
 CUTS = 5
+BETWEEN_SECONDS = (5.0, 15.0)
 # From this line on the unit that goes on after a cut is on the disk.
 SAFE = "service kubepi-resume.service enabled"
 LOG = "/var/log/kubepi.log"
@@ -68,23 +73,18 @@ class Init:
         return last_lines("\n".join(self.lines), 40)
 
 
-@dataclass
-class Session:
-    """The virtual machine, the disk that each init starts from, and how long an init takes."""
+@dataclass(frozen=True)
+class Cut:
+    """What the disk holds if the plug is pulled `at` seconds after the start of init."""
 
-    vm: Vm
-    first_disk: Path
-    safe_after: float = 0.0
-    whole: float = 0.0
+    disk: Path
+    at: float
+    step: str
+    last_line: str
 
-    def boot_fresh(self, name: str) -> float:
-        self.vm.cut()
-        fresh_disk(self.vm, self.first_disk, name)
-        return self.vm.boot()
-
-    def moment(self, number: int) -> float:
-        """When to pull the plug, in seconds after the line SAFE."""
-        return random.Random(f"{SEED} {number}").uniform(0, self.whole - self.safe_after)
+    @property
+    def told(self) -> str:
+        return f"cut at {self.at:.0f} s, in the step {self.step}\n  last line: {self.last_line}"
 
 
 @contextmanager
@@ -105,6 +105,27 @@ def running_init(vm: Vm) -> Iterator[Init]:
         reader.join()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def cut_at_random(vm: Vm, init: Init) -> list[Cut]:
+    """CUTS moments between SAFE and the end of init, which goes on; any is as likely as another."""
+    chance = random.Random(SEED)
+    cuts: list[Cut] = []
+    for number in count():
+        wait_until(lambda: init.is_over, chance.uniform(*BETWEEN_SECONDS))
+        # reservoir sampling: how many moments there will be is known at the end
+        slot = number if number < CUTS else chance.randrange(number + 1)
+        if init.is_over:
+            break
+        if slot < CUTS:
+            cuts[slot : slot + 1] = [cut_now(vm, init, f"cut{slot}")]
+    return sorted(cuts, key=lambda moment: moment.at)
+
+
+def cut_now(vm: Vm, init: Init, name: str) -> Cut:
+    with vm.standing_still():
+        copy = shutil.copyfile(vm.disk, vm.disk.with_name(f"{name}.qcow2"))
+        return Cut(copy, time.monotonic() - init.start, init.last_step, init.lines[-1])
 
 
 def has_finished(vm: Vm) -> bool:
@@ -129,39 +150,37 @@ def wait_finished(vm: Vm, what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def session(pyz: Path) -> Iterator[Session]:
+def vm(pyz: Path) -> Iterator[Vm]:
     print(f"\nKUBEPI_SEED={SEED}", flush=True)
     with vm_lab(vm_image(RELEASE, AMD64), amd64_kit()) as vm:
         first_boot(vm, pyz)
-        vm.shut_down()
-        yield Session(vm, vm.disk)
+        yield vm
 
 
 @pytest.fixture(scope="module")
-def measured(session: Session) -> Session:
-    """An init that nobody disturbs, with no kubepi.yaml: a machine needs no waiver."""
-    vm = session.vm
-    booted = session.boot_fresh("undisturbed")
+def cuts(vm: Vm) -> list[Cut]:
+    """Those of an init that ends well, with no kubepi.yaml: a machine needs no waiver."""
     assert vm.ssh("test -e /etc/kubepi/kubepi.yaml").returncode == 1
     with running_init(vm) as init:
-        assert wait_until(lambda: init.is_over, INIT_SECONDS, 0.5), init.told()
-        session.whole = time.monotonic() - init.start
+        safe = wait_until(lambda: init.safe_after is not None or init.is_over, INIT_SECONDS)
+        assert safe and init.safe_after is not None, init.told()
+        found = cut_at_random(vm, init)
+        whole = time.monotonic() - init.start
     assert init.process.returncode == 0, init.told()
-    assert init.safe_after is not None, init.told()
-    session.safe_after = init.safe_after
-    print(
-        f"booted in {booted:.0f} s; init undisturbed {session.whole:.0f} s, "
-        f"safe from {session.safe_after:.0f} s on",
-        flush=True,
-    )
-    return session
+    print(f"init {whole:.0f} s, safe from {init.safe_after:.0f} s on", flush=True)
+    return found
 
 
-def test_a_cut_loses_what_was_not_synced_and_a_finished_node_comes_back(measured: Session) -> None:
-    vm = measured.vm
-    wait_finished(vm, "the undisturbed init")
+def test_a_cut_loses_what_was_not_synced_and_a_finished_node_comes_back(
+    vm: Vm, cuts: list[Cut]
+) -> None:
+    assert len(cuts) == CUTS
+    wait_finished(vm, "the init that went on")
     vm.ask("echo synced > /root/synced; sync; echo unsynced > /root/unsynced")
-    vm.cut()
+    with vm.standing_still():
+        copy = shutil.copyfile(vm.disk, vm.disk.with_name("copy.qcow2"))
+        vm.cut()
+    assert filecmp.cmp(copy, vm.disk, shallow=False)
     booted = vm.boot()
     start = time.monotonic()
     assert vm.ask("cat /root/synced") == "synced\n"
@@ -170,21 +189,13 @@ def test_a_cut_loses_what_was_not_synced_and_a_finished_node_comes_back(measured
     print(f"cut when finished: booted in {booted:.0f} s, Ready {time.monotonic() - start:.0f} s on")
 
 
-@pytest.mark.parametrize("number", range(1, CUTS + 1))
-def test_init_survives_a_power_cut(measured: Session, number: int) -> None:
-    vm = measured.vm
-    measured.boot_fresh(f"cut{number}")
-    moment = measured.moment(number)
-    with running_init(vm) as init:
-        safe = wait_until(lambda: init.safe_after is not None or init.is_over, INIT_SECONDS)
-        assert safe and init.safe_after is not None, init.told()
-        # the moment itself is what is wanted; an init that is over needs no longer wait
-        wait_until(lambda: init.is_over, moment)
-        at = time.monotonic() - init.start
-        vm.cut()
-    what = f"cut {number} at {at:.0f} s ({moment:.0f} s after safe), in the step {init.last_step}"
-    print(f"{what}\n  last in the log: {init.lines[-1]}", flush=True)
+@pytest.mark.parametrize("number", range(CUTS))
+def test_init_survives_a_power_cut(vm: Vm, cuts: list[Cut], number: int) -> None:
+    vm.cut()
+    cut = cuts[number]
+    print(cut.told, flush=True)
+    vm.disk = cut.disk
     booted = vm.boot()
     start = time.monotonic()
-    wait_finished(vm, what)
+    wait_finished(vm, cut.told)
     print(f"  booted in {booted:.0f} s, finished {time.monotonic() - start:.0f} s on", flush=True)

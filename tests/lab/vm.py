@@ -6,11 +6,17 @@ Pulling the plug is a SIGKILL of QEMU. Lost with it are:
   there at once, but keeps in its own memory where in the file a newly written block lies until the
   guest flushes. Blocks written after the last flush mostly hold what they held before, some not:
   as with the volatile cache of an SD card or SSD, without an order.
-Not lost is what was flushed: QEMU's process ends, not the machine below it.
+Not lost is what was flushed: QEMU's process ends, not the machine below it. So the disk's file is
+at any moment what a cut at that moment leaves, and a copy of it, made while QEMU stands still, is
+the disk of a machine that was cut then.
 """
 
+import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +90,20 @@ class Vm:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Not one of its processors or writes goes on meanwhile; it may be cut then."""
+        if self._process is None:
+            raise LabError(self.diagnosis("is off"))
+        self._process.send_signal(signal.SIGSTOP)
+        # returns when all its threads have stopped
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        try:
+            yield
+        finally:
+            if self._process is not None:
+                self._process.send_signal(signal.SIGCONT)
 
     def shut_down(self) -> None:
         """In good order, with everything on the disk."""

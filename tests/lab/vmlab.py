@@ -66,11 +66,3 @@ def first_boot(vm: Vm, kubepi: Path) -> None:
     vm.boot()
     vm.ask("cat > /etc/resolv.conf", stdin=resolv_conf())
     vm.push(kubepi, "/root/kubepi.pyz")
-
-
-def fresh_disk(vm: Vm, below: Path, name: str) -> None:
-    """Give it (off) a disk that begins as `below`; the one of the run before is thrown away."""
-    if vm.disk != below:
-        vm.disk.unlink()
-    vm.disk = below.with_name(f"{name}.qcow2")
-    make_overlay(below, vm.disk)
