@@ -1,0 +1,115 @@
+"""The voters as one node sees them: who is there, and what their votes add up to; pure.
+
+Tests: tests/unit/test_elect.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from kubepi.decide.votes import Ballot, Rank, Vote
+
+FRESH = 10.0  # seconds; who was not heard for that long is not there
+QUIET = 15.0  # seconds without a new Pi after which no more are waited for
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """This node. A `rank` of None never proposes; `begun`: it changed itself for its master."""
+
+    node: str
+    name: str
+    rank: Rank | None
+    expect: int = 0
+    begun: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest trusted advert of a peer, heard at `heard` (seconds, the hearer's clock)."""
+
+    name: str
+    vote: Vote
+    rank: Rank | None
+    heard: float
+
+
+Peers = Mapping[str, Seen]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """This node with its vote, and its peers, silent ones included."""
+
+    me: Candidate
+    vote: Vote
+    peers: Peers
+    now: float
+
+    @cached_property
+    def votes(self) -> list[Vote]:
+        return [self.vote, *(peer.vote for peer in self.peers.values())]
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        return frozenset({self.me.node, *self.peers})
+
+    @cached_property
+    def expect(self) -> int:
+        """The largest number that anybody expects; 0 if nobody does."""
+        return max(vote.expect for vote in self.votes)
+
+    @cached_property
+    def quorum(self) -> int:
+        return max(self.expect, len(self.ids)) // 2 + 1
+
+    @cached_property
+    def there(self) -> list[str]:
+        """The ids heard of late, the own first."""
+        fresh = (i for i, peer in self.peers.items() if self.now - peer.heard <= FRESH)
+        return [self.me.node, *fresh]
+
+    @cached_property
+    def able(self) -> list[str]:
+        """Of those there, who may propose, the best first: the same order for everybody."""
+        ranks = {i: self.rank(i) for i in self.there}
+        ranked = [(rank, i) for i, rank in ranks.items() if rank is not None]
+        return [i for _, i in sorted(ranked, reverse=True)]
+
+    def rank(self, node: str) -> Rank | None:
+        return self.me.rank if node == self.me.node else self.peers[node].rank
+
+    def name(self, node: str) -> str:
+        if node == self.me.node:
+            return self.me.name
+        return self.peers[node].name if node in self.peers else f"the node {node}"
+
+    def names(self, nodes: list[str]) -> str:
+        return ", ".join(sorted(self.name(node) for node in nodes))
+
+    def is_settled(self, quiet: float) -> bool:
+        """Whether no more Pis are waited for; `quiet`: seconds since a new one was seen."""
+        if self.expect and len(self.ids) >= self.expect:
+            return True
+        return quiet >= QUIET and (not self.expect or len(self.there) >= self.quorum)
+
+    def promises(self, ballot: Ballot) -> list[Vote]:
+        return [vote for vote in self.votes if vote.promised == ballot]
+
+    def acceptances(self, ballot: Ballot) -> int:
+        return sum(vote.accepted == ballot for vote in self.votes)
+
+    @cached_property
+    def elected(self) -> str:
+        """Whom a quorum accepted with the same ballot of this epoch; "" if nobody."""
+        ballots = {vote.accepted: vote.choice for vote in self.votes if vote.choice}
+        for ballot, choice in ballots.items():
+            if ballot.epoch == self.vote.promised.epoch and self.acceptances(ballot) >= self.quorum:
+                return choice
+        return ""
+
+    @cached_property
+    def masters(self) -> list[str]:
+        """The ids that are named as masters, by votes that no later epoch voids."""
+        epoch = self.vote.promised.epoch
+        return sorted({v.master for v in self.votes if v.master and v.promised.epoch >= epoch})
