@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 
 from kubepi.decide.credentials import advert_key
@@ -11,12 +12,15 @@ from kubepi.decide.peerbook import Book, Peer
 from kubepi.lan.peers import PEERS, read_peers
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.report.table import table
+from kubepi.report.watch import Watch
 
 COLUMNS = ("NAME", "ADDRESS", "BOARD", "ROLE", "STATE", "CLUSTER", "TRUSTED", "HEARD")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--watch", action="store_true", help="go on looking, until Ctrl-C")
     parser.add_argument("--token-file", metavar="FILE", help="token to tell the trusted by")
     parser.add_argument(
         "--wait", type=float, default=4.0, metavar="SECONDS",
@@ -25,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
+    if args.watch:
+        return _watch(args, host)
     book = read_peers(host) if host.exists(PEERS) else _listen(args, host)
     peers = sorted(book.values(), key=lambda peer: (not peer.trusted, peer.advert.node))
     if args.json:
@@ -38,16 +44,35 @@ def run(args: argparse.Namespace, host: Host) -> int:
     return 0
 
 
+def _watch(args: argparse.Namespace, host: Host) -> int:
+    """Ctrl-C is how it ends, and no error."""
+    watch = Watch()
+    with suppress(KeyboardInterrupt):
+        if not host.exists(PEERS):
+            from kubepi.lan.rendezvous import listen_on
+
+            listen_on(host, _key(args, host), lambda book: watch.show(book, host.monotonic()))
+        while True:
+            watch.show(read_peers(host), host.monotonic())
+            host.sleep(1.0)
+    return 0
+
+
 def _listen(args: argparse.Namespace, host: Host) -> Book:
-    from kubepi.commands.changing import read_token
     from kubepi.lan.rendezvous import listen_for
+
+    print(f"listening for {args.wait:.0f} s …", file=sys.stderr)
+    return listen_for(host, _key(args, host), (), args.wait, until_master=False)
+
+
+def _key(args: argparse.Namespace, host: Host) -> bytes | None:
+    """What adverts are believed by; None without a token."""
+    from kubepi.commands.changing import read_token
 
     token = read_token(args, host)
     if token is None and host.uid() == 0:
         token = state.read_secret(host, Secret("token"))
-    print(f"listening for {args.wait:.0f} s …", file=sys.stderr)
-    key = None if token is None else advert_key(token)
-    return listen_for(host, key, (), args.wait, until_master=False)
+    return None if token is None else advert_key(token)
 
 
 def _row(peer: Peer, now: float) -> tuple[str, ...]:
@@ -61,11 +86,3 @@ def _row(peer: Peer, now: float) -> tuple[str, ...]:
         advert.cluster or "-", trusted, heard,
     )  # fmt: skip
 
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows with aligned columns."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

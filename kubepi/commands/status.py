@@ -4,12 +4,12 @@ import argparse
 import json
 from dataclasses import asdict
 
-from kubepi.commands.nodes import table
 from kubepi.decide.goal import Goal
 from kubepi.errors import NoGoal, UsageError
 from kubepi.machine import state
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.report.status import Status, gather
+from kubepi.report.table import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,11 +4,12 @@ Changes nothing and says nothing to anybody. Tests: tests/lab/test_cluster.py.
 """
 
 import asyncio
+import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubepi.decide.adverts import Advert
-from kubepi.decide.peerbook import Book, Rendezvous, find_master, hear
+from kubepi.decide.peerbook import Book, Rendezvous, find_master, forget_strangers, hear
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import ask_once
 from kubepi.machine.facts import look
@@ -52,6 +53,28 @@ def listen_for(
     network = look(host).network
     asyncio.run(listen("" if network is None else network.address, heard, enough, patience))
     return book
+
+
+def listen_on(host: Host, key: bytes | None, show: Callable[[Book], None]) -> None:
+    """Until it is interrupted; `show` gets what was heard, once a second."""
+    from kubepi.lan.discovery import listen
+
+    book: Book = {}
+    shown = host.monotonic()
+
+    def heard(record: bytes) -> None:
+        nonlocal book
+        book = hear(book, record, key, "", host.monotonic())
+
+    def enough() -> bool:
+        nonlocal shown
+        if host.monotonic() - shown >= 1.0:
+            shown = host.monotonic()
+            show(forget_strangers(book, shown))
+        return False
+
+    network = look(host).network
+    asyncio.run(listen("" if network is None else network.address, heard, enough, math.inf))
 
 
 def meet(host: Host, key: bytes, seeds: Sequence[str], patience: float) -> Advert:

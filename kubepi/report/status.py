@@ -57,8 +57,11 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
     _ask_cluster(status, host)
     peers, now = read_peers(host).values(), host.monotonic()
     masters = [peer for peer in peers if peer.is_master and not peer.is_silent(now)]
-    if goal.role == "master" and masters:
-        status.drift["one master"] = f"{masters[0].advert.node} is a master with our token too"
+    names = sorted(peer.advert.node for peer in masters)
+    if goal.role == "master" and names:
+        status.drift["one master"] = f"{', '.join(names)} is a master with our token too"
+    elif len(names) > 1:
+        status.drift["one master"] = f"there are two with our token: {' and '.join(names)}"
     return status
 
 
