@@ -6,7 +6,7 @@ A dry run takes the same path with a read-only host. Tests: tests/laws, tests/ar
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubepi import BUILT
 from kubepi.decide import preflight
@@ -14,6 +14,7 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.plan import make_plan
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
+from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
 from kubepi.machine import state
 from kubepi.machine.facts import look
@@ -60,7 +61,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options)
-        if goal.verb != "reset":
+        if goal.verb not in ("up", "reset"):
             state.mark_reached(host)
     if goal.verb == "reset":
         reboot = _say_reboot(host) and options.reboot
@@ -68,6 +69,23 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         if reboot:
             host.run(["systemctl", "reboot"])
     return Done(counts, was_reached)
+
+
+def reconcile_up(goal: Goal, host: Host, options: Options) -> Done:
+    """As `reconcile`; the goal "up" is gone on with until it is decided, and then done."""
+    if goal.verb != "up":
+        return reconcile(goal, host, options)
+    done = reconcile(goal, host, options)
+    return done if options.dry_run else reconcile(decided(goal, host), host, options)
+
+
+def decided(goal: Goal, host: Host) -> Goal:
+    """What the election made of "up": the master of a new cluster, or a worker of the one there."""
+    decision = state.read_json(host, state.ELECTION)
+    if decision["verdict"] == "lead":
+        return replace(goal, verb="init")
+    settings = {**goal.settings, "cluster.name": the_master(host).cluster}
+    return replace(goal, verb="join", settings=settings)
 
 
 def _say_reboot(host: Host) -> bool:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import yaml
 
+from kubepi.agent.voice import node_id
+from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.peerbook import Peer
+from kubepi.decide.votes import Vote, write_vote
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
-from kubepi.machine.facts import dpkg_architecture
+from kubepi.machine.facts import dpkg_architecture, look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.kubernetes_programs import install_kubernetes
@@ -80,6 +83,12 @@ def init_goal(**changes: object) -> Goal:
 
 def join_goal(**changes: object) -> Goal:
     return Goal("join", settings(**changes))
+
+
+def up_goal(**changes: object) -> Goal:
+    """With `cluster__expect=1` this Pi is alone, and fit enough; else there is a master."""
+    waived = ["board", "clock", "memory", "network", "processors", "userland"]
+    return Goal("up", settings(**{"preflight__ignore": waived, **changes}))
 
 
 def reset_goal(before: Goal) -> Goal:
@@ -157,11 +166,16 @@ def _agent_works(pi: FakePi) -> None:
     master = Advert(
         cluster="home", node="pi1", node_id=MASTER_ID, address="10.0.0.1", role="master",
         state="ready", ca_hash="sha256:" + "0" * 64, kubernetes=VERSION, sequence=1,
+        vote=write_vote(Vote(master=MASTER_ID)),
     )  # fmt: skip
-    book = {MASTER_ID: Peer(master, True, pi.monotonic())}
+    goal = state.load_goal(pi)
+    is_alone = goal is not None and goal.settings["cluster.expect"] == 1
+    book = {} if is_alone else {MASTER_ID: Peer(master, True, pi.monotonic())}
     path = pi.path(PEERS)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(to_json(book)))
+    if goal is not None and goal.verb == "up":
+        Voter(pi, node_id(pi)).look(goal, look(pi), book)
     if pi.exists(state.LEAVING):
         pi.master_knows.clear()
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from kubepi.agent.duties import Duties
 from kubepi.agent.voice import Sequence, compose, node_id
+from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, host_lines
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
+from kubepi.decide.votes import write_rank, write_vote
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import Direct, open_direct
 from kubepi.lan.discovery import Discovery
@@ -28,6 +30,7 @@ from kubepi.steps.names import keep_names
 TICK = 1.0
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 LOOK_AGAIN = 10.0  # seconds between looks at the address
+TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
 KNOWN = f"{state.STATE}/known-peers.json"
 
 
@@ -44,11 +47,14 @@ class Agent:
     looked_at: float = 0.0
     record: bytes = b""
     decision: str = ""
+    turn: int = 0
 
     def __post_init__(self) -> None:
         self.own_id = node_id(self.host)
         self.sequence = Sequence(self.host)
         self.duties = Duties(self.host)
+        self.voter = Voter(self.host, self.own_id)
+        self.heard = asyncio.Event()
         saved = state.read_json(self.host, KNOWN) or {}
         self.known = {name: (node, address) for name, (node, address) in saved.items()}
         self.written: Book | None = None
@@ -58,7 +64,18 @@ class Agent:
         return None if token is None else advert_key(token)
 
     def hear(self, record: bytes) -> None:
+        before = self.voters()
         self.book = hear(self.book, record, self.key(), self.own_id, self.host.monotonic())
+        if self.voters() != before:
+            self.heard.set()
+
+    def voters(self) -> dict[str, str]:
+        """What an election goes by; a change of it is answered at once."""
+        return {name: peer.advert.vote for name, peer in self.book.items() if peer.trusted}
+
+    def vote(self, goal: Goal | None) -> None:
+        if goal is not None and goal.verb != "reset":
+            self.voter.look(goal, self.facts, self.book)
 
     def address(self) -> str:
         goal = state.load_goal(self.host)
@@ -69,8 +86,9 @@ class Agent:
     def news(self) -> bytes | None:
         """A new record if there is something to say now."""
         now = self.host.monotonic()
-        advert = compose(self.host, self.facts, self.address(), 0)
-        moving = advert.state in ("joining", "starting", "leaving")
+        vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)
+        advert = compose(self.host, self.facts, self.address(), 0, vote, rank)
+        moving = advert.state in ("electing", "joining", "starting", "leaving")
         quiet = None if self.said is None else replace(self.said, sequence=0, time=advert.time)
         due = TICK if moving else SETTLED
         if advert == quiet and now - self.said_at < due:
@@ -91,6 +109,19 @@ class Agent:
         heard = {peer.advert.address for peer in self.book.values() if peer.trusted}
         silent = {address for _, address in self.known.values()} - heard
         return sorted({*seeds, *silent})
+
+    def whom_to_tell(self) -> list[str]:
+        """A few of those that elect or join, in turn: multicast may reach us and not them."""
+        now = self.host.monotonic()
+        waiting = sorted(
+            peer.advert.address
+            for peer in self.book.values()
+            if peer.trusted and peer.advert.state in ("electing", "joining")
+            and peer.advert.address and not peer.is_silent(now)
+        )  # fmt: skip
+        self.turn += TOLD_AT_ONCE
+        start = self.turn % max(len(waiting), 1)
+        return [*waiting[start:], *waiting[:start]][:TOLD_AT_ONCE]
 
     def write_down(self) -> None:
         """Peers for the other commands, known peers for the next boot."""
@@ -120,7 +151,7 @@ class Agent:
 
     def log_decision(self, goal: Goal | None) -> None:
         """Which master, or why none: once per change."""
-        if goal is None or goal.role == "master":
+        if goal is None or goal.verb != "join":
             return
         found = find_master(self.book.values(), self.host.monotonic())
         word = found.sentence if found.master is None else f"master is {found.master.advert.node}"
@@ -143,12 +174,13 @@ async def run_agent(host: Host) -> None:
             discovery = await _follow_address(agent, discovery)
             goal = state.load_goal(host)
             try:
+                agent.vote(goal)
                 record = agent.news()
                 if record is not None:
                     await discovery.say(agent.own_id, record)
                 asked = _ask(agent, direct, goal, asked, record is not None)
                 agent.write_down()
-                if goal is not None and goal.verb != "reset":
+                if goal is not None and goal.verb not in ("up", "reset"):
                     agent.keep_names(goal)
             except KubepiError as error:
                 host.log.tell(f"agent: {error.sentence}")
@@ -162,9 +194,16 @@ async def run_agent(host: Host) -> None:
                     if wanted
                     else None
                 )
-            await asyncio.sleep(TICK)
+            await _pause(agent.heard)
     finally:
         await discovery.stop()
+
+
+async def _pause(heard: asyncio.Event) -> None:
+    """A second, or until a vote is heard."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(heard.wait(), TICK)
+    heard.clear()
 
 
 def _ask(agent: Agent, direct: Direct, goal: Goal | None, asked: float, news: bool) -> float:
@@ -172,6 +211,9 @@ def _ask(agent: Agent, direct: Direct, goal: Goal | None, asked: float, news: bo
     now = agent.host.monotonic()
     if not news and now - asked < 10:
         return asked
+    for address in agent.whom_to_tell():
+        with suppress(OSError):
+            direct.tell(address)
     for address in agent.whom_to_ask(goal):
         with suppress(OSError):  # no route to it at the moment; the next round asks again
             direct.ask(address)

@@ -57,7 +57,9 @@ class Sequence:
         return self.last
 
 
-def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
+def compose(
+    host: Host, facts: Facts, address: str, sequence: int, vote: str = "", rank: str = ""
+) -> Advert:
     """The advert of this moment, from the goal and from what a running plan reports."""
     goal = state.load_goal(host)
     token = state.read_secret(host, Secret("token"))
@@ -75,7 +77,7 @@ def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
         node_id=node_id(host),
         address=address,
         board=facts.board.name,
-        role=goal.role,
+        role="none" if goal.verb == "up" else goal.role,
         state=_state(host, goal.verb),
         progress=_progress(host),
         endpoint=f"{goal.api_name}:6443" if is_master else "",
@@ -83,6 +85,8 @@ def compose(host: Host, facts: Facts, address: str, sequence: int) -> Advert:
         kubernetes=(host.read(state.PINNED_VERSION) or "").strip(),
         time=int(host.now()),
         sequence=sequence,
+        rank=rank,
+        vote=vote,
     )
 
 
@@ -93,7 +97,7 @@ def _state(host: Host, verb: str) -> str:
         return "leaving"
     if state.goal_reached(host) or (verb == "init" and host.exists(state.WAS_MASTER)):
         return "ready"
-    return "joining" if verb == "join" else "starting"
+    return {"up": "electing", "join": "joining"}.get(verb, "starting")
 
 
 def _progress(host: Host) -> str:

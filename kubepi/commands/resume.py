@@ -1,4 +1,4 @@
-"""Go on where a reboot or a power cut interrupted init, join or reset; systemd runs it."""
+"""Go on where a reboot or a power cut interrupted up, init, join or reset; systemd runs it."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from kubepi.commands import changing
 from kubepi.errors import LockHeld, NoGoal
 from kubepi.machine import state
 from kubepi.machine.host import Host
-from kubepi.reconcile import Options, reconcile
+from kubepi.reconcile import Options, reconcile_up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return 0
     host.log.tell(f"resume: goes on with {goal.verb}")
     try:
-        reconcile(goal, host, Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty()))
+        reconcile_up(goal, host, Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty()))
     except LockHeld as other:
         # a person is at it already: systemd has nothing to try again
         print(f"kubepi: {other.sentence}", file=sys.stderr)

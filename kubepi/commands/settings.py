@@ -61,7 +61,8 @@ def settings_of(
     flagged = {name for name, source in config.sources.items() if source.startswith("--")}
     if before is not None:
         config = config.keeping(before.settings, before.flagged)
-        config.refuse_changes(before.settings)
+        if before.verb != "up":  # nothing is fixed before it is decided what this Pi becomes
+            config.refuse_changes(before.settings)
         flagged |= {name for name in before.flagged if name not in config.own}
     settings = dict(config.settings)
     # a waiver holds after the reboot too, when nobody types it again

@@ -69,7 +69,7 @@ class Advert:
     address: str = ""
     board: str = ""
     role: str = "none"  # master, worker, none
-    state: str = "new"  # new, joining, ready, leaving
+    state: str = "new"  # new, electing, starting, joining, ready, leaving
     progress: str = ""
     endpoint: str = ""
     ca_hash: str = ""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Verb = Literal["init", "join", "reset"]
-ROLE_OF = {"init": "master", "join": "worker", "reset": "none"}
+Verb = Literal["up", "init", "join", "reset"]
+ROLE_OF = {"up": "node", "init": "master", "join": "worker", "reset": "none"}
 
 
 @dataclass(frozen=True)

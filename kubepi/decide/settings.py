@@ -34,8 +34,11 @@ KINDS: dict[str, Kind] = {
     "cluster.seeds": Kind(
         "list", values.each_of(values.ipv4_address), "[192.168.1.20, 192.168.1.21]"
     ),
+    "cluster.expect": Kind("number", values.pi_count, "5"),
+    "cluster.masters": Kind("list", values.each_of(values.dns_label), "[pi-attic]"),
     "node.name": Kind("text", values.dns_label, "pi-kitchen", optional=True),
     "node.address": Kind("text", values.ipv4_address, "192.168.1.20", optional=True),
+    "node.role": Kind("text", values.one_of("auto", "master", "worker"), "auto"),
     "node.schedulable": Kind("switch", values.any_switch, "true"),
     "kubernetes.version": Kind("text", values.kubernetes_version, "v1.36.3"),
     # kube-controller-manager gives a /24 to each node, of at most 65536 nodes

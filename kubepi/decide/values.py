@@ -173,6 +173,12 @@ def gpu_megabytes(value: int) -> int:
     return value
 
 
+def pi_count(value: int) -> int:
+    if not 0 <= value <= 1000:
+        raise Wrong(f"{value} is no number of Pis", "say how many there will be, or 0: not known")
+    return value
+
+
 def any_switch(value: bool) -> bool:
     return value
 

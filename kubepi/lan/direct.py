@@ -49,6 +49,11 @@ class Direct(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """An unreachable neighbour is not our trouble; it is asked again at its time."""
 
+    def tell(self, address: str) -> None:
+        """Only say who we are; no answer is wanted."""
+        if self._transport is not None:
+            self._transport.sendto(pack(self._own(), question=False), (address, PORT))
+
     def ask(self, address: str) -> None:
         if self._transport is not None:
             self._transport.sendto(pack(self._own(), question=True), (address, PORT))

@@ -27,8 +27,12 @@ ADDED_PACKAGES = f"{STATE}/packages-added"
 PINNED_VERSION = f"{STATE}/kubernetes-version"
 NODE_ID = f"{STATE}/node-id"
 SEQUENCE = f"{STATE}/sequence"
+VOTE = f"{STATE}/vote"
+SYNC_LATENCY = f"{STATE}/sync-latency"
 WAS_MASTER = f"{STATE}/was-master"
 LEAVING = f"{STATE}/leaving"
+ELECTION = f"{RUN}/election.json"  # what the agent decided, and why
+FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives up
 REBOOT = f"{RUN}/reboot"
 REBOOTED_FOR = f"{STATE}/rebooted-for"
 

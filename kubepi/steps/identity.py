@@ -51,8 +51,8 @@ class UniqueIdentity:
             _renew_ssh_keys(host)
             # the agent of a copied card speaks with an id of its own
             state.want_restart(host, "kubepi-agent.service")
-            host.remove(state.NODE_ID)
-            host.remove(state.SEQUENCE)
+            for name in (state.NODE_ID, state.SEQUENCE, state.VOTE, state.SYNC_LATENCY):
+                host.remove(name)
         host.mkdir(state.STATE, 0o700)
         host.write(IDENTITY, f"{self.serial}\n", 0o600)
 

@@ -16,6 +16,7 @@ from kubepi.errors import KubepiError, RebootNeeded
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.runner import preview, run_plan
+from kubepi.reconcile import decided
 from tests.fakedisk import PowerCut
 from tests.fakes import FakePi, Recorder
 from tests.scene import (
@@ -27,6 +28,7 @@ from tests.scene import (
     power_on,
     reboot,
     reset_goal,
+    up_goal,
 )
 
 # Numbers that only grow, and what is only read after the next cut.
@@ -35,7 +37,7 @@ UNEQUAL = (*NOT_OURS, "/var/lib/etcd/objects.json")
 
 def save(pi: FakePi, goal: Goal) -> None:
     """As reconcile() does: the secret and the goal first."""
-    if goal.verb == "join" and state.read_secret(pi, Secret("token")) is None:
+    if goal.verb in ("join", "up") and state.read_secret(pi, Secret("token")) is None:
         give_token(pi)
     if not (state.load_goal(pi) == goal and state.goal_reached(pi)):
         state.save_goal(pi, goal)
@@ -45,12 +47,16 @@ def run(pi: FakePi, goal: Goal, folder: Path) -> Recorder:
     """One command, from the saved goal over its reboots to the end."""
     recorder = Recorder()
     save(pi, goal)
-    for _ in range(3):
+    for _ in range(4):
         try:
             run_plan(make_plan(goal, look(pi), str(folder / "kubepi.pyz")), pi, recorder)
         except RebootNeeded:
             reboot(pi)
         else:
+            if goal.verb == "up":
+                goal = decided(goal, pi)
+                save(pi, goal)
+                continue
             if goal.verb != "reset":
                 state.mark_reached(pi)
             return recorder
@@ -65,7 +71,7 @@ def go_on(pi: FakePi, goal: Goal, folder: Path) -> None:
         return
     if saved is not None and not state.goal_reached(pi):
         run(pi, saved, folder)
-    if saved is None or saved.verb != goal.verb:
+    if saved is None or (saved.verb != goal.verb and goal.verb != "up"):
         run(pi, goal, folder)
 
 
@@ -129,6 +135,8 @@ CUTS = {
     "init": (init_goal(), None, ""),
     "init on a Pi": (init_goal(), None, "pi4b-trixie"),
     "join": (join_goal(), None, ""),
+    "up alone": (up_goal(cluster__expect=1), None, ""),
+    "up beside a master": (up_goal(), None, ""),
     "reset of a master": (reset_goal(init_goal()), init_goal(), ""),
     "reset of a worker": (reset_goal(join_goal()), join_goal(), ""),
     "reset of a Pi": (reset_goal(join_goal()), join_goal(), "pi4b-trixie"),

@@ -42,6 +42,21 @@ def settled(pi: FakePi, goal: Goal) -> Agent:
     return agent_of(pi)
 
 
+def test_those_that_elect_or_join_are_told_directly_a_few_at_a_time(pi: FakePi) -> None:
+    agent = settled(pi, join_goal())
+    for number in range(5):
+        state_of = "electing" if number else "ready"
+        advert = replace(
+            MASTER, node_id=f"{number:016x}", address=f"10.0.0.{number}", state=state_of
+        )
+        agent.hear(record(advert))
+    told = [agent.whom_to_tell() for _ in range(4)]
+    assert all(len(addresses) == 3 for addresses in told)
+    assert {address for addresses in told for address in addresses} == {
+        "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"
+    }  # fmt: skip
+
+
 def record(advert: Advert, token: str = TOKEN) -> bytes:
     return encode(advert, advert_key(token))
 

@@ -18,7 +18,7 @@ from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.step import Step
 from tests.fakes import FakePi
-from tests.scene import init_goal, join_goal, reset_goal
+from tests.scene import init_goal, join_goal, reset_goal, up_goal
 
 BOARDS = Path(__file__).parents[1] / "boards"
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,6 +42,7 @@ CASES: dict[str, tuple[Goal, str]] = {
     "reset-pc-kit": (reset_goal(init_goal()), "pc-debian"),
     "init-pi4-online": (with_admin(init_goal(**ONLINE, wifi__country="DE")), "pi4b-trixie"),
     "join-pi4-online": (join_goal(**ONLINE), "pi4b-trixie"),
+    "up-pi4-online": (up_goal(**ONLINE), "pi4b-trixie"),
     "reset-pi4-online": (with_admin(reset_goal(init_goal(**ONLINE))), "pi4b-trixie"),
 }
 

@@ -5,7 +5,7 @@ The one place that names steps. Order is the order of the list; each goal has a 
 
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
-from kubepi.decide.plan import init, join, reset
+from kubepi.decide.plan import init, join, reset, up
 from kubepi.machine.step import Step
 
 
@@ -15,4 +15,6 @@ def make_plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         return init.plan(goal, facts, own_file)
     if goal.verb == "join":
         return join.plan(goal, facts, own_file)
+    if goal.verb == "up":
+        return up.plan(goal, facts, own_file)
     return reset.plan(goal, facts)

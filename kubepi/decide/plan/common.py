@@ -42,14 +42,14 @@ def cgroups_waived(goal: Goal) -> bool:
     return bool({"cgroups", "memory-controller"} & set(goal.settings["preflight.ignore"]))
 
 
-def kubepi_itself(own_file: str) -> list[Step]:
+def kubepi_on_disk(own_file: str) -> list[Step]:
     """From here on a power cut is harmless: the node goes on by itself."""
-    return [
-        Installed(own_file),
-        *own_files(),
-        ServiceEnabled(RESUME),
-        ServiceRunning(AGENT),
-    ]
+    return [Installed(own_file), *own_files(), ServiceEnabled(RESUME)]
+
+
+def kubepi_itself(own_file: str) -> list[Step]:
+    """And it is seen by the others, and hears them."""
+    return [*kubepi_on_disk(own_file), ServiceRunning(AGENT)]
 
 
 def machine(goal: Goal, facts: Facts) -> list[Step]:

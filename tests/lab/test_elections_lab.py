@@ -1,0 +1,104 @@
+"""Five Pis that elect their master in trouble: one late, cut or deaf, or without multicast.
+
+All of it in `tests/run --long zero`; three Pis without trouble are in test_zero_touch.py.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pis import Pis, wait_for
+from zero import give_config, on_disk, up_on, up_together, wait_one_cluster
+
+pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
+NODES = tuple(f"pi{number}" for number in range(1, 6))
+FIRST = "pi1"
+LATE_SECONDS = 120.0
+
+
+@pytest.fixture
+def five(pyz: Path) -> Iterator[Pis]:
+    """Fresh ones; nothing of them is left."""
+    pis = Pis()
+    try:
+        pis.up(len(NODES))
+        pis.push(pyz)
+        yield pis
+    finally:
+        pis.down()
+
+
+def prefer(pis: Pis, node: str) -> None:
+    """It becomes the master if it is there: the others are as fit as it is."""
+    pis.ask(node, "sh", "-c", "printf 'node:\\n  role: master\\n' >> /etc/kubepi/kubepi.yaml")
+
+
+@pytest.mark.parametrize("expect", [5, 5, 5, 0])
+def test_all_at_once(five: Pis, expect: int) -> None:
+    give_config(five, NODES, expect=expect)
+    start = time.monotonic()
+    said = up_together(five, NODES)
+    master = wait_one_cluster(five, NODES)
+    assert sum("is a worker of the cluster" in text for text in said.values()) == 4
+    print(f"\nexpect {expect}: {master}, all Ready after {time.monotonic() - start:.0f} s")
+
+
+def test_one_is_two_minutes_late(five: Pis) -> None:
+    give_config(five, NODES, expect=5)
+    prefer(five, FIRST)
+    with up_on(five, NODES[1:]) as running:
+        # the condition is time itself: how long one is missing
+        time.sleep(LATE_SECONDS)
+        with up_on(five, [FIRST]) as late:
+            assert late[FIRST].wait(900) == 0
+        assert all(process.wait(900) == 0 for process in running.values())
+    assert wait_one_cluster(five, NODES) != FIRST
+
+
+def vote_of(pis: Pis) -> list[str]:
+    """Promised, accepted, choice, master, expect, as they are on its disk; empty before."""
+    text = on_disk(pis, FIRST, "/var/lib/kubepi/vote").strip()
+    return text.split("/") if text.count("/") == 4 else ["0.0.", "0.0.", "", "", ""]
+
+
+MOMENTS: dict[str, Callable[[Pis], bool]] = {
+    "while its ballot runs": lambda pis: vote_of(pis)[0] != "0.0.",
+    "when it is elected": lambda pis: vote_of(pis)[3] != "",
+    "in the middle of init": lambda pis: bool(
+        on_disk(pis, FIRST, "/etc/kubernetes/manifests/etcd.yaml")
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_future_master_loses_its_power(five: Pis, moment: str) -> None:
+    give_config(five, NODES, expect=5)
+    prefer(five, FIRST)
+    with up_on(five, NODES):
+        wait_for(moment, lambda: MOMENTS[moment](five) or None, 300)
+        assert five.lab("cut", FIRST, check=False).returncode == 0
+        print(f"\ncut {moment}: its vote was {'/'.join(vote_of(five))}")
+        assert five.lab("boot", FIRST, check=False).returncode == 0
+        master = wait_one_cluster(five, NODES)
+    print(f"the master is {master}")
+
+
+def test_one_does_not_hear_the_others_by_multicast(five: Pis) -> None:
+    """What the others say does not reach pi2; what it says reaches them."""
+    give_config(five, NODES, expect=5)
+    for node in NODES[:1] + NODES[2:]:
+        drop = ["iptables", "-A", "INPUT", "-s", five.addresses[node], "-d", "224.0.0.251"]
+        five.ask("pi2", *drop, "-j", "DROP")
+    with up_on(five, NODES):
+        wait_one_cluster(five, NODES)
+
+
+def test_without_multicast_the_seeds_are_asked(five: Pis) -> None:
+    seeds = json.dumps(list(five.addresses.values()))
+    give_config(five, NODES, expect=5, seeds=seeds)
+    for node in NODES:
+        five.ask(node, "iptables", "-A", "INPUT", "-d", "224.0.0.251", "-j", "DROP")
+    with up_on(five, NODES):
+        wait_one_cluster(five, NODES)
