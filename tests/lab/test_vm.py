@@ -2,7 +2,8 @@
 
 One init runs to its end, and at random moments of it the disk is copied as a cut would leave it
 (vm.py says why that is the same). From each copy the machine is booted, and nobody touches it. The
-seed is printed; KUBEPI_SEED repeats its random numbers.
+seed is printed; KUBEPI_SEED repeats its random numbers. Two parts of about half an hour each, on a
+machine that does nothing else: `tests/run --long vm` and `--long vm-late`.
 """
 
 import filecmp
@@ -26,7 +27,8 @@ from vmarch import AMD64
 from vmimage import vm_image
 from vmlab import RELEASE, amd64_kit, first_boot, vm_lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.long("vm")]
+pytestmark = pytest.mark.lab
+early, late = pytest.mark.long("vm"), pytest.mark.long("vm-late")
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
 CUTS = 5
 BETWEEN_SECONDS = (5.0, 15.0)
@@ -35,7 +37,7 @@ SAFE = "service kubepi-resume.service enabled"
 LOG = "/var/log/kubepi.log"
 INIT_SECONDS = 1500
 FINISH_SECONDS = 1200
-ASK_SECONDS = 15.0  # a login costs the emulated machine a second or two
+ASK_SECONDS = 30.0  # a login costs the emulated machine a second or two
 # The log as it grows, into the output of init: what a step does, and not only that it ended.
 INIT = (
     f"touch {LOG}; tail --pid=$$ -n 0 -f {LOG} & "
@@ -171,6 +173,7 @@ def cuts(vm: Vm) -> list[Cut]:
     return found
 
 
+@early
 def test_a_cut_loses_what_was_not_synced_and_a_finished_node_comes_back(
     vm: Vm, cuts: list[Cut]
 ) -> None:
@@ -189,11 +192,14 @@ def test_a_cut_loses_what_was_not_synced_and_a_finished_node_comes_back(
     print(f"cut when finished: booted in {booted:.0f} s, Ready {time.monotonic() - start:.0f} s on")
 
 
-@pytest.mark.parametrize("number", range(CUTS))
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(number, marks=early if number < 2 else late) for number in range(CUTS)],
+)
 def test_init_survives_a_power_cut(vm: Vm, cuts: list[Cut], number: int) -> None:
     vm.cut()
     cut = cuts[number]
-    print(cut.told, flush=True)
+    print(f"\n{cut.told}", flush=True)
     vm.disk = cut.disk
     booted = vm.boot()
     start = time.monotonic()
