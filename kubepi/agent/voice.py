@@ -79,7 +79,7 @@ def compose(
         board=facts.board.name,
         role="none" if goal.verb == "up" else goal.role,
         state=_state(host, goal.verb),
-        progress=_progress(host),
+        progress=_progress(host, goal.verb),
         endpoint=f"{goal.api_name}:6443" if is_master else "",
         ca_hash=ca_hash(pem) if is_master else "",
         kubernetes=(host.read(state.PINNED_VERSION) or "").strip(),
@@ -100,8 +100,11 @@ def _state(host: Host, verb: str) -> str:
     return {"up": "electing", "join": "joining"}.get(verb, "starting")
 
 
-def _progress(host: Host) -> str:
+def _progress(host: Host, verb: str) -> str:
     if state.goal_reached(host):
         return ""
+    decision = state.read_json(host, state.ELECTION) if verb == "up" else None
+    if decision is not None:
+        return str(decision["reason"])
     report = state.read_json(host, PROGRESS)
     return "" if report is None else f"{report['percent']} % {report['step']}"

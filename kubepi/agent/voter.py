@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from kubepi import BUILT
 from kubepi.decide import elect
 from kubepi.decide.assembly import Candidate, Seen
-from kubepi.decide.elect import Decision, Election
+from kubepi.decide.elect import Decision, Election, Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.fitness import rank, why_unfit
 from kubepi.decide.goal import Goal
@@ -40,7 +40,7 @@ class Voter:
         before = self._belonging(goal, me)
         after, decision = elect.elect(me, before, seen(book), self.host.monotonic())
         self._save(after)
-        if decision != self.decision:
+        if decision != self.decision and not self._was_decided(decision):
             self._tell(decision)
 
     def _candidate(self, goal: Goal, facts: Facts) -> Candidate:
@@ -70,6 +70,14 @@ class Voter:
         if after.vote != self.election.vote:
             self.host.write(state.VOTE, f"{write_vote(after.vote)}\n", 0o600)
         self.election = after
+
+    def _was_decided(self, decision: Decision) -> bool:
+        """The same outcome as before: its first reason is the one to be kept."""
+        before = self.decision
+        is_final = decision.verdict in (Verdict.LEAD, Verdict.JOIN)
+        return is_final and before is not None and (
+            (before.verdict, before.master) == (decision.verdict, decision.master)
+        )
 
     def _tell(self, decision: Decision) -> None:
         """For the commands that wait, and why, once per change."""

@@ -46,8 +46,13 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if not args.dry_run and now is not None:
         name = now.settings["cluster.name"]
         rest = "already; nothing was changed" if changing.nothing_changed(done) else "now"
-        print(f"This Pi is a {now.role} of the cluster {name!r} {rest}.")
+        print(f"This Pi is a {now.role} of the cluster {name!r} {rest}.{_why(host)}")
     return 0
+
+
+def _why(host: Host) -> str:
+    decision = state.read_json(host, state.ELECTION)
+    return "" if decision is None else f"\n  why:  {decision['reason']}"
 
 
 def _forget(name: str, before: Goal | None, host: Host) -> None:

@@ -47,8 +47,8 @@ class Assembly:
     now: float
 
     @cached_property
-    def votes(self) -> list[Vote]:
-        return [self.vote, *(peer.vote for peer in self.peers.values())]
+    def votes(self) -> dict[str, Vote]:
+        return {self.me.node: self.vote, **{i: peer.vote for i, peer in self.peers.items()}}
 
     @cached_property
     def ids(self) -> frozenset[str]:
@@ -57,7 +57,7 @@ class Assembly:
     @cached_property
     def expect(self) -> int:
         """The largest number that anybody expects; 0 if nobody does."""
-        return max(vote.expect for vote in self.votes)
+        return max(vote.expect for vote in self.votes.values())
 
     @cached_property
     def quorum(self) -> int:
@@ -94,22 +94,31 @@ class Assembly:
         return quiet >= QUIET and (not self.expect or len(self.there) >= self.quorum)
 
     def promises(self, ballot: Ballot) -> list[Vote]:
-        return [vote for vote in self.votes if vote.promised == ballot]
+        return [vote for vote in self.votes.values() if vote.promised == ballot]
 
-    def acceptances(self, ballot: Ballot) -> int:
-        return sum(vote.accepted == ballot for vote in self.votes)
+    def electors(self, ballot: Ballot) -> list[str]:
+        """The ids of those that accepted this ballot."""
+        return [i for i, vote in self.votes.items() if vote.accepted == ballot]
+
+    @cached_property
+    def decided(self) -> Ballot | None:
+        """The ballot of this epoch that a quorum accepted."""
+        for ballot in {vote.accepted for vote in self.votes.values() if vote.choice}:
+            epoch_is_this = ballot.epoch == self.vote.promised.epoch
+            if epoch_is_this and len(self.electors(ballot)) >= self.quorum:
+                return ballot
+        return None
 
     @cached_property
     def elected(self) -> str:
-        """Whom a quorum accepted with the same ballot of this epoch; "" if nobody."""
-        ballots = {vote.accepted: vote.choice for vote in self.votes if vote.choice}
-        for ballot, choice in ballots.items():
-            if ballot.epoch == self.vote.promised.epoch and self.acceptances(ballot) >= self.quorum:
-                return choice
-        return ""
+        """Whom a quorum chose; "" if nobody yet."""
+        if self.decided is None:
+            return ""
+        return self.votes[self.electors(self.decided)[0]].choice
 
     @cached_property
     def masters(self) -> list[str]:
         """The ids that are named as masters, by votes that no later epoch voids."""
         epoch = self.vote.promised.epoch
-        return sorted({v.master for v in self.votes if v.master and v.promised.epoch >= epoch})
+        votes = self.votes.values()
+        return sorted({v.master for v in votes if v.master and v.promised.epoch >= epoch})

@@ -123,7 +123,9 @@ def follow(seen: Assembly) -> tuple[Vote, Decision]:
     master = seen.elected
     name = seen.name(master)
     if master == seen.me.node:
-        chosen = f"elected by {seen.quorum} of {max(seen.expect, len(seen.ids))}"
+        electors = [] if seen.decided is None else seen.electors(seen.decided)
+        count = f"{len(electors)} of {max(seen.expect, len(seen.ids))} Pis"
+        chosen = f"elected by {count}: {seen.names(electors)}"
         return replace(seen.vote, master=master), Decision(
             Verdict.LEAD, chosen, master, name
         )

@@ -51,7 +51,11 @@ def test_one_that_is_alone_and_knows_it_elects_itself(pi: FakePi, facts: Facts) 
     voter.look(ALONE, facts, {})
     assert saved(pi) == Vote(Ballot(0, 1, ME), Ballot(0, 1, ME), ME, ME, 1)
     told = state.read_json(pi, state.ELECTION)
-    assert (told["verdict"], told["reason"]) == ("lead", "elected by 1 of 1")
+    elected = ("lead", "elected by 1 of 1 Pis: pi-c6d7e8")
+    assert (told["verdict"], told["reason"]) == elected
+    voter.look(ALONE, facts, {})
+    told = state.read_json(pi, state.ELECTION)
+    assert (told["verdict"], told["reason"]) == elected, "the reason stays the one of the election"
 
 
 def test_a_vote_survives_a_power_cut(pi: FakePi, facts: Facts) -> None:
