@@ -23,5 +23,10 @@ def chosen_name(configured: str, facts: Facts) -> str:
     name = facts.host_name.lower()
     if name not in IMAGE_NAMES and NODE_NAME.fullmatch(name):
         return name
+    return unique_name(facts) or name
+
+
+def unique_name(facts: Facts) -> str:
+    """The name that no other board has; empty where the board tells nothing about itself."""
     unique = facts.board.serial or (facts.wired_mac or "").replace(":", "")
-    return f"pi-{unique[-6:].lower()}" if unique else name
+    return f"pi-{unique[-6:].lower()}" if unique else ""

@@ -140,6 +140,7 @@ COVERED_THERE = {
     "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),
     "test_cloud_init": ("CloudInitKeepsNames", "CloudInitRestored"),
     "test_containerd": ("ContainerdConfigured",),
+    "test_duplicate": ("NameAlone",),
     "test_election": ("SyncMeasured", "MasterDecided"),
     "test_files": ("File", "FileRestored", "MarkedBlock", "BlockAbsent"),
     "test_images": ("ImagesImported", "ImagesPulled"),

@@ -3,7 +3,7 @@
 from kubepi import BUILT
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
-from kubepi.decide.names import chosen_name
+from kubepi.decide.names import chosen_name, unique_name
 from kubepi.decide.proxy import proxy_of
 from kubepi.machine.step import Step
 from kubepi.steps.boot import (
@@ -16,6 +16,7 @@ from kubepi.steps.boot import (
 from kubepi.steps.clock import TimeSane
 from kubepi.steps.cloud_init import CloudInitKeepsNames
 from kubepi.steps.containerd import ContainerdConfigured, mirror_file
+from kubepi.steps.duplicate import NameAlone
 from kubepi.steps.identity import HostNamed, UniqueIdentity
 from kubepi.steps.images import ImagesImported, ImagesPulled
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
@@ -74,6 +75,11 @@ def names(goal: Goal, facts: Facts) -> list[Step]:
     if facts.has_cloud_init:
         steps.append(CloudInitKeepsNames())
     return steps
+
+
+def name_alone(goal: Goal, facts: Facts) -> Step:
+    """A name that the user chose is not changed."""
+    return NameAlone("" if goal.settings["node.name"] else unique_name(facts))
 
 
 def boot(goal: Goal, facts: Facts) -> list[Step]:

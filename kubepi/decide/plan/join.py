@@ -15,6 +15,7 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         MasterHeard(),
         ClockNotBehind(),
         *common.machine(goal, facts),
+        common.name_alone(goal, facts),
         *common.kubernetes(goal, facts),
         KubeadmJoin(goal, facts.can_lower_oom_score),
         NodeReady(),

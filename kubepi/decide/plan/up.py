@@ -17,4 +17,5 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         SyncMeasured(),
         ServiceRunning(AGENT),
         MasterDecided(),
+        common.name_alone(goal, facts),
     ]
