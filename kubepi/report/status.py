@@ -55,14 +55,18 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
             if finding is not None:
                 status.drift[step.name] = str(finding)
     _ask_cluster(status, host)
-    peers, now = read_peers(host).values(), host.monotonic()
-    masters = [peer for peer in peers if peer.is_master and not peer.is_silent(now)]
-    names = sorted(peer.advert.node for peer in masters)
-    if goal.role == "master" and names:
-        status.drift["one master"] = f"{', '.join(names)} is a master with our token too"
-    elif len(names) > 1:
-        status.drift["one master"] = f"there are two with our token: {' and '.join(names)}"
+    masters = _masters(goal, facts.host_name, host)
+    if len(masters) > 1:
+        told = f"there are {len(masters)} with our token: {', '.join(masters)}"
+        status.drift["one master"] = told
     return status
+
+
+def _masters(goal: Goal, own_name: str, host: ReadOnlyHost) -> list[str]:
+    """All that are heard, and this node if it is one, by name."""
+    peers, now = read_peers(host).values(), host.monotonic()
+    names = {peer.advert.node for peer in peers if peer.is_master and not peer.is_silent(now)}
+    return sorted(names | ({own_name} if goal.role == "master" else set()))
 
 
 def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:

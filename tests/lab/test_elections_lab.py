@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pis import Pis, wait_for
+from pis import FILE, KIT, Pis, wait_for
 from zero import give_config, on_disk, up_on, up_together, wait_one_cluster
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
@@ -102,3 +102,19 @@ def test_without_multicast_the_seeds_are_asked(five: Pis) -> None:
         five.ask(node, "iptables", "-A", "INPUT", "-d", "224.0.0.251", "-j", "DROP")
     with up_on(five, NODES):
         wait_one_cluster(five, NODES)
+
+
+def test_two_masters_made_by_force_are_reported_by_all(five: Pis) -> None:
+    give_config(five, NODES, expect=2)
+    makers = [five.start(node, "python3", "-I", FILE, "init", "--kit", KIT) for node in NODES[:2]]
+    for process in makers:
+        assert process.communicate(timeout=900)[1] is None
+        assert process.returncode == 0
+    third = five.kubepi("pi3", "up", "--kit", KIT)
+    assert third.returncode == 1
+    assert "there are two masters with this token: pi1, pi2" in third.stderr
+    for node in NODES[:2]:
+        for verb in ("status", "doctor"):
+            done = five.run(node, "kubepi", verb)
+            assert done.returncode == 1
+            assert "there are 2 with our token: pi1, pi2" in done.stdout + done.stderr
