@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from kubepi.agent.duties import Duties
+from kubepi.agent.led import Led
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.credentials import advert_key
+from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, host_lines
@@ -54,6 +56,7 @@ class Agent:
         self.sequence = Sequence(self.host)
         self.duties = Duties(self.host)
         self.voter = Voter(self.host, self.own_id)
+        self.led = Led(self.host)
         self.heard = asyncio.Event()
         saved = state.read_json(self.host, KNOWN) or {}
         self.known = {name: (node, address) for name, (node, address) in saved.items()}
@@ -99,6 +102,11 @@ class Agent:
         # without a token nobody can believe us; we are still seen by `nodes`
         self.record = encode(self.said, key if key is not None else self.host.random("no key", 32))
         return self.record
+
+    def blink(self) -> None:
+        """The LED shows what the advert says, and a decision to stop."""
+        stops = self.voter.decision is not None and self.voter.decision.verdict is Verdict.STOP
+        self.led.show("stop" if stops else "" if self.said is None else self.said.state)
 
     def own(self) -> bytes:
         return self.record
@@ -176,6 +184,7 @@ async def run_agent(host: Host) -> None:
             try:
                 agent.vote(goal)
                 record = agent.news()
+                agent.blink()
                 if record is not None:
                     await discovery.say(agent.own_id, record)
                 asked = _ask(agent, direct, goal, asked, record is not None)
@@ -196,6 +205,7 @@ async def run_agent(host: Host) -> None:
                 )
             await _pause(agent.heard)
     finally:
+        agent.led.show("ready")
         await discovery.stop()
 
 

@@ -132,6 +132,17 @@ class Host(Files):
                 "make room (df -h) or check the disk (dmesg), then run the same command again",
             ) from error
 
+    def tune(self, name: str, value: str) -> None:
+        """Set something of the running kernel, below /sys; the next boot has forgotten it.
+
+        Raises:
+            StepFailed: the kernel refuses.
+        """
+        try:
+            self.disk.tune(self.path(name), value)
+        except OSError as error:
+            raise StepFailed(f"cannot set {name} to {value}: {error.strerror}") from error
+
     def mkdir(self, name: str, mode: int = 0o755) -> None:
         path = self.path(name)
         missing = [path, *path.parents]
