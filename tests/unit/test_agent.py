@@ -1,11 +1,11 @@
-"""kubepi/agent/loop.py: when a node speaks, whom it hears and asks, and what it writes down."""
+"""kubepi/agent/agent.py: when a node speaks, whom it hears and asks, and what it writes down."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kubepi.agent.loop import KNOWN, SETTLED, Agent
+from kubepi.agent.agent import KNOWN, SETTLED, Agent
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret

@@ -1,0 +1,162 @@
+"""What the agent remembers between two ticks, and what it says, hears and writes down.
+
+May touch: /run/kubepi/peers.json, the known peers, kubepi's block in /etc/hosts.
+Tests: tests/unit/test_agent.py; the loop that drives it is in loop.py.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from kubepi.agent.duties import Duties
+from kubepi.agent.led import Led
+from kubepi.agent.voice import Sequence, compose, node_id
+from kubepi.agent.voter import Voter
+from kubepi.decide.adverts import Advert, encode
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.elect import Verdict
+from kubepi.decide.facts import Facts
+from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.hosts import HOSTS, host_lines
+from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
+from kubepi.decide.votes import write_rank, write_vote
+from kubepi.lan.peers import PEERS, to_json
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.steps.names import keep_names
+
+TICK = 1.0
+SETTLED = 60.0  # seconds between adverts of a node that is where it should be
+TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
+KNOWN = f"{state.STATE}/known-peers.json"
+
+
+@dataclass
+class Agent:
+    """All that the agent remembers between two ticks."""
+
+    host: Host
+    facts: Facts
+    book: Book = field(default_factory=dict)
+    known: dict[str, tuple[str, str]] = field(default_factory=dict)
+    said: Advert | None = None
+    said_at: float = 0.0
+    looked_at: float = 0.0
+    record: bytes = b""
+    decision: str = ""
+    turn: int = 0
+
+    def __post_init__(self) -> None:
+        self.own_id = node_id(self.host)
+        self.sequence = Sequence(self.host)
+        self.duties = Duties(self.host)
+        self.voter = Voter(self.host, self.own_id)
+        self.led = Led(self.host)
+        self.heard = asyncio.Event()
+        saved = state.read_json(self.host, KNOWN) or {}
+        self.known = {name: (node, address) for name, (node, address) in saved.items()}
+        self.written: Book | None = None
+
+    def key(self) -> bytes | None:
+        token = state.read_secret(self.host, Secret("token"))
+        return None if token is None else advert_key(token)
+
+    def hear(self, record: bytes) -> None:
+        before = self.voters()
+        self.book = hear(self.book, record, self.key(), self.own_id, self.host.monotonic())
+        if self.voters() != before:
+            self.heard.set()
+
+    def voters(self) -> dict[str, str]:
+        """What an election goes by; a change of it is answered at once."""
+        return {name: peer.advert.vote for name, peer in self.book.items() if peer.trusted}
+
+    def vote(self, goal: Goal | None) -> None:
+        if goal is not None and goal.verb != "reset":
+            self.voter.look(goal, self.facts, self.book)
+
+    def address(self) -> str:
+        goal = state.load_goal(self.host)
+        if goal is not None and goal.settings["node.address"]:
+            return str(goal.settings["node.address"])
+        return "" if self.facts.network is None else self.facts.network.address
+
+    def news(self) -> bytes | None:
+        """A new record if there is something to say now."""
+        now = self.host.monotonic()
+        vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)
+        advert = compose(self.host, self.facts, self.address(), 0, vote, rank)
+        moving = advert.state in ("electing", "joining", "starting", "leaving")
+        quiet = None if self.said is None else replace(self.said, sequence=0, time=advert.time)
+        due = TICK if moving else SETTLED
+        if advert == quiet and now - self.said_at < due:
+            return None
+        self.said = replace(advert, sequence=self.sequence.next())
+        self.said_at = now
+        key = self.key()
+        # without a token nobody can believe us; we are still seen by `nodes`
+        self.record = encode(self.said, key if key is not None else self.host.random("no key", 32))
+        return self.record
+
+    def blink(self) -> None:
+        """The LED shows what the advert says, and a decision to stop."""
+        stops = self.voter.decision is not None and self.voter.decision.verdict is Verdict.STOP
+        self.led.show("stop" if stops else "" if self.said is None else self.said.state)
+
+    def own(self) -> bytes:
+        return self.record
+
+    def whom_to_ask(self, goal: Goal | None) -> list[str]:
+        """Addresses asked directly: the configured ones, and known peers that fell silent."""
+        seeds = [] if goal is None else list(goal.settings["cluster.seeds"])
+        heard = {peer.advert.address for peer in self.book.values() if peer.trusted}
+        silent = {address for _, address in self.known.values()} - heard
+        return sorted({*seeds, *silent})
+
+    def whom_to_tell(self) -> list[str]:
+        """A few of those that elect or join, in turn: multicast may reach us and not them."""
+        now = self.host.monotonic()
+        waiting = sorted(
+            peer.advert.address
+            for peer in self.book.values()
+            if peer.trusted and peer.advert.state in ("electing", "joining")
+            and peer.advert.address and not peer.is_silent(now)
+        )  # fmt: skip
+        self.turn += TOLD_AT_ONCE
+        start = self.turn % max(len(waiting), 1)
+        return [*waiting[start:], *waiting[:start]][:TOLD_AT_ONCE]
+
+    def write_down(self) -> None:
+        """Peers for the other commands, known peers for the next boot."""
+        now = self.host.monotonic()
+        self.book = forget_strangers(self.book, now)
+        if self.book != self.written:
+            state.write_json(self.host, PEERS, to_json(self.book), 0o644)
+            self.written = self.book
+        known = dict(self.known)
+        for name, peer in self.book.items():
+            if peer.trusted and peer.advert.state == "leaving":
+                known.pop(name, None)
+            elif peer.trusted and peer.advert.address:
+                known[name] = (peer.advert.node, peer.advert.address)
+        if known != self.known:
+            self.known = known
+            state.write_json(self.host, KNOWN, known)
+
+    def keep_names(self, goal: Goal) -> None:
+        is_master = goal.role == "master"
+        lines = host_lines(goal.api_name, self.address(), is_master, self.book, self.known)
+        # nobody heard yet, after a boot: what is in the file is better than nothing
+        if not any(goal.api_name in line for line in lines):
+            return
+        if keep_names(self.host, lines):
+            self.host.log.tell(f"agent: names in {HOSTS}: {'; '.join(lines)}")
+
+    def log_decision(self, goal: Goal | None) -> None:
+        """Which master, or why none: once per change."""
+        if goal is None or goal.verb != "join":
+            return
+        found = find_master(self.book.values(), self.host.monotonic())
+        word = found.sentence if found.master is None else f"master is {found.master.advert.node}"
+        if word != self.decision:
+            self.decision = word
+            self.host.log.tell(f"agent: {word}")
