@@ -1,6 +1,7 @@
 """What the agent remembers between two ticks, and what it says, hears and writes down.
 
-May touch: /run/kubepi/peers.json, the known peers, kubepi's block in /etc/hosts.
+May touch: /run/kubepi/peers.json, the known peers, the time seen last, kubepi's block in
+/etc/hosts.
 Tests: tests/unit/test_agent.py; the loop that drives it is in loop.py.
 """
 
@@ -22,10 +23,12 @@ from kubepi.decide.votes import write_rank, write_vote
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.steps.clock import last_seen
 from kubepi.steps.names import keep_names
 
 TICK = 1.0
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
+LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
 KNOWN = f"{state.STATE}/known-peers.json"
 
@@ -51,6 +54,7 @@ class Agent:
         self.duties = Duties(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.led = Led(self.host)
+        self.seen = last_seen(self.host)
         self.heard = asyncio.Event()
         saved = state.read_json(self.host, KNOWN) or {}
         self.known = {name: (node, address) for name, (node, address) in saved.items()}
@@ -96,6 +100,13 @@ class Agent:
         # without a token nobody can believe us; we are still seen by `nodes`
         self.record = encode(self.said, key if key is not None else self.host.random("no key", 32))
         return self.record
+
+    def keep_time(self) -> None:
+        """The clock of a Pi without one of its own goes on from here after a power cut."""
+        now = self.host.now()
+        if now > self.seen + LAST_SEEN_EVERY and state.load_goal(self.host) is not None:
+            self.host.write(state.LAST_SEEN, f"{now:.0f}\n", 0o600)
+            self.seen = now
 
     def blink(self) -> None:
         """The LED shows what the advert says, and a decision to stop."""

@@ -40,6 +40,7 @@ async def run_agent(host: Host) -> None:
                     await discovery.say(agent.own_id, record)
                 asked = _ask(agent, direct, goal, asked, record is not None)
                 agent.write_down()
+                agent.keep_time()
                 if goal is not None and goal.verb not in ("up", "reset"):
                     agent.keep_names(goal)
             except KubepiError as error:

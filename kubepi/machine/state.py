@@ -29,6 +29,7 @@ NODE_ID = f"{STATE}/node-id"
 SEQUENCE = f"{STATE}/sequence"
 VOTE = f"{STATE}/vote"
 SYNC_LATENCY = f"{STATE}/sync-latency"
+LAST_SEEN = f"{STATE}/last-seen"  # the time, for a boot without anybody who knows it
 WAS_MASTER = f"{STATE}/was-master"
 LEAVING = f"{STATE}/leaving"
 ELECTION = f"{RUN}/election.json"  # what the agent decided, and why

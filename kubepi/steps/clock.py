@@ -66,6 +66,12 @@ class ClockNotBehind:
             host.run(["date", "--set", f"@{told:.0f}"])
 
 
+def last_seen(host: Host) -> float:
+    """Seconds since 1970 that the agent wrote down last; 0 where it never did."""
+    text = (host.read(state.LAST_SEEN) or "").strip()
+    return float(text) if text.isdecimal() else 0.0
+
+
 @dataclass(frozen=True)
 class TimeSane:
     """A clock that certificates and apt can live with: not in the past, and synchronised
@@ -81,6 +87,8 @@ class TimeSane:
     def check(self, host: Host) -> Finding | None:
         if host.now() < self.earliest:
             return Finding("is before kubepi was made")
+        if host.now() < last_seen(host):
+            return Finding("is before the time that was seen here last")
         if host.exists(SYNCHRONISED) or host.exists(self._accepted()):
             return None
         if not host.exists("/run/systemd/timesync"):
@@ -95,10 +103,13 @@ class TimeSane:
         try:
             host.wait_until("the time service", answer, self.patience)
         except KubepiError as error:
-            if host.now() < self.earliest:
-                error.hint = "connect the Pi to a time source, or set it: sudo date -s '…'"
-                raise
-            host.log.line(f"warning: going on with an unsynchronised clock ({error.sentence})")
+            floor = max(self.earliest, last_seen(host))
+            if host.now() < floor:
+                # too early by days perhaps, but never before what was signed here
+                host.run(["date", "--set", f"@{floor:.0f}"])
+            warning = f"going on with a clock that nobody synchronised: {error.sentence}"
+            host.log.line(f"warning: {warning}")
+            host.say(warning)
             host.write(self._accepted(), "")
 
     def _accepted(self) -> str:

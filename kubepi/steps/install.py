@@ -26,8 +26,13 @@ AGENT_UNIT = f"""\
 [Unit]
 Description=kubepi agent: tells the other Pis about this one and hears them
 After=network.target cloud-config.service
+Before=kubelet.service
 
 [Service]
+# without a clock of its own and without the internet, the Pi goes on from the time it knew last:
+# certificates that were signed before a power cut are not of the future after it
+ExecStartPre=/bin/sh -c 'seen=$$(cat {state.LAST_SEEN} 2>/dev/null || echo 0); \
+    [ "$$(date +%%s)" -ge "$$seen" ] || date --set "@$$seen" || true'
 ExecStart=/usr/bin/python3 -I {FILE} agent
 Restart=always
 RestartSec=2
