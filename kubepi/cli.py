@@ -13,6 +13,7 @@ VERBS = {
     "init": "make this Pi the master of a new cluster",
     "join": "find the master on the LAN and join it",
     "up": "find out which of the two, with the other Pis",
+    "sdcard": "prepare a freshly flashed card, on any computer",
     "status": "this node against its goal, and the cluster",
     "nodes": "every Pi on the LAN, trusted or not",
     "doctor": "look for what is wrong, each finding with its cure",
@@ -21,6 +22,7 @@ VERBS = {
     "token": "the cluster's secret: show it, or make one",
     "kubeconfig": "the credentials for kubectl on a laptop",
     "reset": "give this Pi back as it was before kubepi",
+    "hook": "what a prepared card runs at the first boot (systemd runs it)",
     "resume": "go on after a reboot or a power cut (systemd runs it)",
     "agent": "tell the LAN about this Pi and hear the others (systemd runs it)",
 }

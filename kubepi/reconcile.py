@@ -12,7 +12,7 @@ from kubepi import BUILT
 from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.plan import make_plan
+from kubepi.decide.plan import hook, make_plan
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
@@ -77,6 +77,20 @@ def reconcile_up(goal: Goal, host: Host, options: Options) -> Done:
         return reconcile(goal, host, options)
     done = reconcile(goal, host, options)
     return done if options.dry_run else reconcile(decided(goal, host), host, options)
+
+
+def prepare_first_boot(goal: Goal, host: Host, token: str, keep_token: bool) -> Counts:
+    """What the hook of a prepared card does; after the reboot `resume` goes on with the goal."""
+    with state.locked(host, "hook"):
+        state.save_secret(host, Secret("token"), token)
+        if state.load_goal(host) is None:
+            state.save_goal(host, goal)
+        facts, progress = look(host), Terminal()
+        host.log.line(f"run hook on {facts.host_name}")
+        start = time.monotonic()
+        counts = run_plan(hook.plan(goal, facts, own_file(), keep_token), host, progress)
+        progress.summary(counts, time.monotonic() - start)
+        return counts
 
 
 def decided(goal: Goal, host: Host) -> Goal:

@@ -1,0 +1,104 @@
+"""The end of a prepared card's first boot: the secret and the hook leave the FAT partition.
+
+May touch: own tokens in cmdline.txt, kubepi.yaml and the hook's files on the boot partition, the
+record of own tokens below /var/lib/kubepi, SSH host keys. Tests: tests/steps/test_hook.py.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kubepi.decide.card import CMDLINE, HOOK, HOOK_TOKENS
+from kubepi.decide.cmdline import without_tokens
+from kubepi.decide.goal import Secret
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.step import Finding
+from kubepi.steps.boot import TOKENS, own_tokens
+from kubepi.steps.card import RECORD
+from kubepi.steps.text import read_text, write_text
+
+TOKEN_LINE = re.compile(r"^[ \t]+token:[^\n]*\n?", re.MULTILINE)
+COUNT = "kubepi-hook.count"
+SSHD, KEYS = "/usr/sbin/sshd", "/etc/ssh"
+
+
+@dataclass(frozen=True)
+class SshHostKeys:
+    """systemd makes them at its first boot only, and the hook's boot was that one."""
+
+    @property
+    def name(self) -> str:
+        return "SSH host keys"
+
+    def _missing(self, host: Host) -> list[str]:
+        """Also what a power cut left empty, which ssh-keygen would leave so."""
+        files = (f"{KEYS}/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "rsa"))
+        return [name for file in files for name in (file, f"{file}.pub") if not host.read(name)]
+
+    def check(self, host: Host) -> Finding | None:
+        missing = self._missing(host) if host.exists(SSHD) else []
+        return Finding(f"{missing[0]} is missing") if missing else None
+
+    def apply(self, host: Host) -> None:
+        for name in self._missing(host):
+            # one half of a pair is of no use
+            host.remove(name.removesuffix(".pub"))
+            host.remove(f"{name.removesuffix('.pub')}.pub")
+        host.run(["ssh-keygen", "-A"])
+
+
+@dataclass(frozen=True)
+class TokenOffCard:
+    """The cluster's token is root's alone now, and no more where any computer can read it."""
+
+    boot_folder: str
+
+    @property
+    def _file(self) -> str:
+        return f"{self.boot_folder}/kubepi.yaml"
+
+    @property
+    def name(self) -> str:
+        return f"no token in {self._file}"
+
+    def check(self, host: Host) -> Finding | None:
+        return Finding("is there") if TOKEN_LINE.search(read_text(host, self._file) or "") else None
+
+    def apply(self, host: Host) -> None:
+        state.need_secret(host, Secret("token"))
+        text = read_text(host, self._file)
+        if text is not None:
+            write_text(host, self._file, TOKEN_LINE.sub("", text))
+
+
+@dataclass(frozen=True)
+class HookGone:
+    """The next boot is a normal one; what else was put into cmdline.txt is known to be ours."""
+
+    boot_folder: str
+
+    @property
+    def name(self) -> str:
+        return "first boot's hook gone"
+
+    def check(self, host: Host) -> Finding | None:
+        words = (read_text(host, f"{self.boot_folder}/{CMDLINE}") or "").split()
+        if HOOK_TOKENS[0] in words:
+            return Finding("runs at the next boot again")
+        left = [name for name in (HOOK, COUNT) if host.exists(f"{self.boot_folder}/{name}")]
+        return Finding(f"{left[0]} is left") if left else None
+
+    def apply(self, host: Host) -> None:
+        card = state.read_json(host, f"{self.boot_folder}/{RECORD.lstrip('/')}") or {}
+        ours = [token for token in card.get("tokens", []) if token not in HOOK_TOKENS]
+        known = own_tokens(host)
+        if not {*ours} <= {*known}:
+            host.mkdir(state.STATE, 0o700)
+            tokens = dict.fromkeys([*known, *ours])
+            host.write(TOKENS, "".join(f"{token}\n" for token in tokens), 0o600)
+        path = f"{self.boot_folder}/{CMDLINE}"
+        text = read_text(host, path)
+        if text is not None and HOOK_TOKENS[0] in text.split():
+            write_text(host, path, without_tokens(text, HOOK_TOKENS))
+        for name in (COUNT, HOOK):
+            host.remove(f"{self.boot_folder}/{name}")
