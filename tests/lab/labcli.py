@@ -45,7 +45,8 @@ examples:
 A node has its offline kit at /srv/kubepi-kit, and tests/lab/kubepi.yaml, where that exists, as
 /etc/kubepi/kubepi.yaml. Its disk is FOLDER/up, its console FOLDER/console.log (lab list --json).
 The kit is --kit, else the environment's KUBEPI_KIT, else one beside the clone, else none;
---no-kit leaves it out.
+--no-kit leaves it out. What cmdline.txt in a node's /boot/firmware says to systemd, it is told at
+every boot, as by a Pi's firmware.
 """
 LOCK_SECONDS = 900
 INTERRUPTED = 130
@@ -93,6 +94,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--release", choices=RELEASES, default=RELEASES[0])
     up.add_argument("--kit", type=Path, metavar="DIR", help="offline kit for /srv/kubepi-kit")
     up.add_argument("--no-kit", action="store_true", help="nodes that have none")
+    card = "a card's boot partition, copied to each node's /boot/firmware before its first boot"
+    up.add_argument("--card", type=Path, metavar="DIR", help=card)
     board = "folders of tests/boards, given to the nodes in turn; or none"
     up.add_argument("--board", nargs="+", default=[], metavar="NAME", help=board)
     for verb, text in (
@@ -141,7 +144,9 @@ def act(options: argparse.Namespace, command: list[str]) -> int:
 
 def wanted_of(options: argparse.Namespace) -> Wanted:
     boards = tuple(options.board)
-    return Wanted(options.count, options.release, boards, options.kit, not options.no_kit)
+    return Wanted(
+        options.count, options.release, boards, options.kit, not options.no_kit, options.card
+    )
 
 
 def show(clone: Clone, as_json_text: bool) -> None:

@@ -20,7 +20,7 @@ def bring_up(clone: Clone, wanted: Wanted) -> list[Node]:
     base = base_root(wanted.release)
     take_down(clone)
     try:
-        nodes = make_nodes(clone, boards, base, kit)
+        nodes = make_nodes(clone, boards, base, kit, wanted.card)
         for node in nodes:
             switch_on(node)
         wait_until_up(nodes)
@@ -30,7 +30,9 @@ def bring_up(clone: Clone, wanted: Wanted) -> list[Node]:
     return nodes
 
 
-def make_nodes(clone: Clone, boards: Sequence[str], base: Path, kit: str | None) -> list[Node]:
+def make_nodes(
+    clone: Clone, boards: Sequence[str], base: Path, kit: str | None, card: Path | None
+) -> list[Node]:
     clone.state.mkdir(mode=0o700, parents=True)
     subnet = labnet.claim_subnet(clone)
     labnet.make_network(clone, subnet)
@@ -48,7 +50,7 @@ def make_nodes(clone: Clone, boards: Sequence[str], base: Path, kit: str | None)
             board=board,
             kit=kit,
         )
-        prepare(clone, node)
+        prepare(clone, node, card)
     return load_all(clone)
 
 

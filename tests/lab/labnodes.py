@@ -14,6 +14,7 @@ from labrun import LabError
 
 KIT_VARIABLE = "KUBEPI_KIT"
 KIT_BESIDE_CLONE = "../shared/kube-bundle"
+BOOT_FOLDER = "boot/firmware"
 NO_BOARD = "none"
 FIRMWARE = "root/sys/firmware"
 SERIAL = "devicetree/base/serial-number"
@@ -45,6 +46,7 @@ class Wanted:
     boards: tuple[str, ...] = ()
     kit: Path | None = None
     has_kit: bool = True
+    card: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ def choose_boards(clone: Clone, wanted: Wanted) -> list[str]:
     return list(islice(cycle(chosen), wanted.count))
 
 
-def prepare(clone: Clone, node: Node) -> None:
-    """Make the state folder of a node that has never booted."""
+def prepare(clone: Clone, node: Node, card: Path | None = None) -> None:
+    """Make the state folder of a node that has never booted; `card`: its boot partition."""
     for name in ("up", "work", "root", "containerd", "kubelet"):
         (node.path / name).mkdir(parents=True)
     files = {
@@ -140,6 +142,11 @@ def prepare(clone: Clone, node: Node) -> None:
         file.write_text(text)
     if node.firmware is not None:
         give_board(clone, node, node.firmware)
+    if card is not None:
+        partition = node.path / "up" / BOOT_FOLDER
+        shutil.copytree(card, partition)
+        for file in partition.iterdir():
+            file.chmod(0o755)  # as all files of a FAT partition have it
     (node.path / NODE_FILE).write_text(json.dumps(asdict(node), indent=2))
 
 

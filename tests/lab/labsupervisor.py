@@ -11,7 +11,7 @@ from pathlib import Path
 
 import labcgroups
 from labnet import wait_for_no_link
-from labnodes import Node, load
+from labnodes import BOOT_FOLDER, Node, load
 from labrun import run
 
 # systemd-nspawn with --keep-unit ends so when the system in it wants to be booted again.
@@ -77,7 +77,13 @@ def nspawn(node: Node) -> list[str]:
         argv.append(f"--bind-ro={node.kit}:/srv/kubepi-kit")
     if node.firmware is not None:
         argv.append(f"--bind-ro={node.firmware}:/sys/firmware")
-    return argv
+    return [*argv, *words_for_systemd(path / "root" / BOOT_FOLDER / "cmdline.txt")]
+
+
+def words_for_systemd(cmdline: Path) -> list[str]:
+    """A container has no kernel command line of its own: systemd takes its arguments for it."""
+    words = cmdline.read_text(errors="replace").split() if cmdline.is_file() else []
+    return [word for word in words if word.startswith("systemd.")]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""Five prepared cards, five Pis switched on at the same instant, and no command typed: one cluster.
+
+What cmdline.txt tells systemd is told to the systemd of each node: the hook's boot is a real one.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pis import KIT, Pis, wait_for
+
+from tests.cards import CARDS
+
+pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
+COUNT = 5
+ADMIN = "/etc/kubernetes/admin.conf"
+
+
+def prepared_card(pyz: Path, folder: Path, expect: int) -> Path:
+    """As a user prepares it; the kit of the lab's nodes is named in its kubepi.yaml."""
+    card = folder / "bootfs"
+    card.mkdir(parents=True)
+    for name, text in CARDS["trixie"].items():
+        (card / name).write_text(text)
+    subprocess.run(
+        [sys.executable, "-I", str(pyz), "sdcard", str(card), "--expect", str(expect)],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    with (card / "kubepi.yaml").open("a") as stream:
+        stream.write(f"downloads:\n  kit: {KIT}\n")
+    return card
+
+
+@contextmanager
+def switched_on(card: Path) -> Iterator[Pis]:
+    pis = Pis()
+    try:
+        pis.up(COUNT, "--card", str(card))
+        yield pis
+    finally:
+        pis.down()
+
+
+def wait_whole(pis: Pis, seconds: float = 1200) -> str:
+    """The one master, when all are Ready in its cluster; never two."""
+
+    def whole() -> str | None:
+        masters = [n for n in pis.addresses if pis.run(n, "test", "-e", ADMIN).returncode == 0]
+        assert len(masters) <= 1, f"masters: {masters}"
+        return masters[0] if masters and len(pis.nodes_ready(masters[0])) == COUNT else None
+
+    return wait_for(f"{COUNT} Ready nodes", whole, seconds)
+
+
+@pytest.mark.parametrize(("time_of_it", "expect"), [(1, 5), (2, 5), (3, 5), (4, 0)])
+def test_five_cards_become_one_cluster(
+    time_of_it: int, expect: int, pyz: Path, tmp_path: Path
+) -> None:
+    card = prepared_card(pyz, tmp_path, expect)
+    start = time.monotonic()
+    with switched_on(card) as pis:
+        master = wait_whole(pis)
+        print(
+            f"\nexpect {expect}, run {time_of_it}: {master} is the master, "
+            f"{COUNT} Ready {time.monotonic() - start:.0f} s after they were switched on"
+        )
+        for node in pis.addresses:
+            assert "token:" not in pis.ask(node, "cat", "/boot/firmware/kubepi.yaml")
+            line = pis.ask(node, "cat", "/boot/firmware/cmdline.txt")
+            assert "systemd.run" not in line and "cgroup_enable=memory" in line
