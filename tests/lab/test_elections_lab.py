@@ -1,6 +1,6 @@
 """Five Pis that elect their master in trouble: one late, cut or deaf, or without multicast.
 
-All of it in `tests/run --long zero`; three Pis without trouble are in test_zero_touch.py.
+All of it in `tests/run --long election`; three Pis without trouble are in test_zero_touch.py.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 from pis import FILE, KIT, Pis, wait_for
 from zero import give_config, on_disk, up_on, up_together, wait_one_cluster
 
-pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
+pytestmark = [pytest.mark.lab, pytest.mark.long("election")]
 NODES = tuple(f"pi{number}" for number in range(1, 6))
 FIRST = "pi1"
 LATE_SECONDS = 120.0
