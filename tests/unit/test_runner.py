@@ -157,8 +157,18 @@ def test_the_agent_reads_how_far_it_is(pi: FakePi) -> None:
         reports.append(read_json(host, PROGRESS))
         host.path("/d").write_text("here")
 
-    run_plan([There("/a"), There("/b"), There("/c"), There("/d", look)], pi, Recorder())
+    plan = [There("/a"), There("/b"), There("/c"), There("/d", look)]
+    pi.path("/run").mkdir(exist_ok=True)
+    run_plan(plan, pi, Recorder())
     assert reports == [{"step": "step /d", "percent": 75}]
+
+
+def test_a_cards_partition_is_told_no_progress(pi: FakePi) -> None:
+    """What `sdcard` works on has no /run, and is given none."""
+    recorder = Recorder()
+    run_plan([There("/not-there-yet")], pi, recorder)
+    assert recorder.changed()
+    assert not pi.exists("/run")
 
 
 def test_what_a_step_waits_for_and_notes_is_shown(pi: FakePi) -> None:
