@@ -22,7 +22,7 @@ LEFT_OF_KUBERNETES = (
     "grep -E 'kubelet/|containerd/io' /proc/mounts; "
     "ip -br link | grep -E 'cni0|flannel|veth'; "
     "iptables-save | grep -E 'KUBE|FLANNEL|CNI'; "
-    "systemctl list-unit-files --no-legend | grep -E 'kubelet|containerd|kubepi'; "
+    "systemctl list-unit-files --no-legend | grep -E 'kubelet|containerd|kubepi-'; "
     "ls -d /var/lib/kubepi /etc/kubernetes /opt/cni /etc/cni /usr/local/bin/kubepi "
     "2>/dev/null; } || true"
 )
