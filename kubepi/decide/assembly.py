@@ -96,25 +96,20 @@ class Assembly:
     def promises(self, ballot: Ballot) -> list[Vote]:
         return [vote for vote in self.votes.values() if vote.promised == ballot]
 
-    def electors(self, ballot: Ballot) -> list[str]:
-        """The ids of those that accepted this ballot."""
-        return [i for i, vote in self.votes.items() if vote.accepted == ballot]
-
     @cached_property
-    def decided(self) -> Ballot | None:
-        """The ballot of this epoch that a quorum accepted."""
-        for ballot in {vote.accepted for vote in self.votes.values() if vote.choice}:
-            epoch_is_this = ballot.epoch == self.vote.promised.epoch
-            if epoch_is_this and len(self.electors(ballot)) >= self.quorum:
-                return ballot
-        return None
+    def electors(self) -> list[str]:
+        """The ids of the quorum that accepted one ballot of this epoch; empty before."""
+        epoch = self.vote.promised.epoch
+        for ballot in {v.accepted for v in self.votes.values() if v.choice}:
+            accepted = [i for i, vote in self.votes.items() if vote.accepted == ballot]
+            if ballot.epoch == epoch and len(accepted) >= self.quorum:
+                return accepted
+        return []
 
     @cached_property
     def elected(self) -> str:
         """Whom a quorum chose; "" if nobody yet."""
-        if self.decided is None:
-            return ""
-        return self.votes[self.electors(self.decided)[0]].choice
+        return self.votes[self.electors[0]].choice if self.electors else ""
 
     @cached_property
     def masters(self) -> list[str]:

@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubepi.decide.cmdline import with_tokens, without_tokens
+from kubepi.decide.cmdline import MEMORY_TOKEN, country_token, with_tokens, without_tokens
 from kubepi.errors import UsageError
 
 CMDLINE, CONFIG = "cmdline.txt", "config.txt"
 # All that is looked at; a file that is not there is not in the mapping.
 LOOKED_AT = (
-    CMDLINE, CONFIG, "issue.txt", "user-data", "meta-data", "network-config", "vendor-data",
-    "custom.toml", "rpi-preseed.toml", "firstrun.sh", "autoboot.txt", "current/cmdline.txt",
+    CMDLINE, CONFIG, "issue.txt", "custom.toml", "rpi-preseed.toml", "autoboot.txt",
+    "current/cmdline.txt",
 )  # fmt: skip
 FIRST_BOOKWORM = "2023-10-10"
 FIRSTRUN = "firstrun.sh"
@@ -26,7 +26,6 @@ HOOK_TOKENS = (
     f"systemd.run=/boot/firmware/{HOOK}", "systemd.run_success_action=reboot",
     "systemd.run_failure_action=reboot", "systemd.unit=kernel-command-line.target",
 )  # fmt: skip
-MEMORY_TOKEN = "cgroup_enable=memory"
 # one line in Imager's own script, before it removes itself
 FIRSTRUN_LINE = f"/bin/sh /boot/firmware/{HOOK} || true  # kubepi\n"
 
@@ -42,7 +41,6 @@ class Card:
     system: str
     has_booted: bool
     imager: bool
-    has_vendor_data: bool
 
     @property
     def told(self) -> str:
@@ -100,7 +98,7 @@ def card_tokens(card: Card, country: str) -> tuple[str, ...]:
     """What goes into cmdline.txt; where Imager has a hook already, kubepi's goes into that one."""
     tokens = [MEMORY_TOKEN]
     if country:
-        tokens.append(f"cfg80211.ieee80211_regdom={country}")
+        tokens.append(country_token(country))
     return (*tokens, *(() if card.imager else HOOK_TOKENS))
 
 
@@ -122,7 +120,7 @@ def with_firstrun_line(script: str) -> str:
 
 def _card(system: str, has_booted: bool, files: Mapping[str, str]) -> Card:
     imager = any(token in files[CMDLINE].split() for token in IMAGER_RUN)
-    return Card(system, has_booted, imager, "vendor-data" in files)
+    return Card(system, has_booted, imager)
 
 
 def _raspberry_pi_os(line: list[str], issue: str) -> tuple[str, bool]:

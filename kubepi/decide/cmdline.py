@@ -2,6 +2,13 @@
 
 import re
 
+MEMORY_TOKEN = "cgroup_enable=memory"  # since 6.6 cgroup_memory=1 is not needed (linux #6980)
+
+
+def country_token(country: str) -> str:
+    """The regulatory domain that the Wi-Fi driver starts with."""
+    return f"cfg80211.ieee80211_regdom={country}"
+
 
 def with_tokens(text: str, tokens: tuple[str, ...]) -> str:
     """What is missing added to the first line, the only one that the firmware reads.

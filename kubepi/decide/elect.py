@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from kubepi.decide.assembly import QUIET, Assembly, Candidate, Peers
+from kubepi.decide.peerbook import SILENT_AFTER
 from kubepi.decide.votes import NO_VOTE, Ballot, Vote
 
 PATIENCE = 3.0  # seconds that a ballot, or a better node, may take without progress
-SILENT = 150.0  # seconds; a settled node speaks once a minute
 
 
 class Verdict(Enum):
@@ -87,9 +87,8 @@ def accept(seen: Assembly) -> Vote:
         return vote
     if len(promises) < seen.quorum:
         return vote
-    made = [(v.accepted, v.choice) for v in promises if v.accepted.epoch == ballot.epoch]
-    made = [(accepted, choice) for accepted, choice in made if choice]
-    choice = max(made)[1] if made else seen.me.node
+    made = [v for v in promises if v.choice and v.accepted.epoch == ballot.epoch]
+    choice = max(made, key=lambda v: v.accepted).choice if made else seen.me.node
     return replace(vote, accepted=ballot, choice=choice)
 
 
@@ -109,7 +108,7 @@ def belong(seen: Assembly) -> tuple[Vote, Decision]:
     if master == seen.me.node:
         return vote, Decision(Verdict.LEAD, "this Pi is the master", master, name)
     heard = seen.peers.get(master)
-    if heard is not None and seen.now - heard.heard <= SILENT:
+    if heard is not None and seen.now - heard.heard <= SILENT_AFTER:
         return vote, Decision(Verdict.JOIN, f"{name} is the master", master, name)
     since = "since this Pi started" if heard is None else f"for {seen.now - heard.heard:.0f} s"
     return vote, Decision(
@@ -123,9 +122,8 @@ def follow(seen: Assembly) -> tuple[Vote, Decision]:
     master = seen.elected
     name = seen.name(master)
     if master == seen.me.node:
-        electors = [] if seen.decided is None else seen.electors(seen.decided)
-        count = f"{len(electors)} of {max(seen.expect, len(seen.ids))} Pis"
-        chosen = f"elected by {count}: {seen.names(electors)}"
+        count = f"{len(seen.electors)} of {max(seen.expect, len(seen.ids))} Pis"
+        chosen = f"elected by {count}: {seen.names(seen.electors)}"
         return replace(seen.vote, master=master), Decision(
             Verdict.LEAD, chosen, master, name
         )

@@ -8,7 +8,7 @@ Tests: tests/steps/test_boot.py and tests/laws.
 
 from dataclasses import dataclass
 
-from kubepi.decide.cmdline import missing_tokens, with_tokens, without_tokens
+from kubepi.decide.cmdline import MEMORY_TOKEN, missing_tokens, with_tokens, without_tokens
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.machine.facts import STUB
@@ -20,7 +20,6 @@ from kubepi.steps.text import read_text, write_text
 
 TOKENS = f"{state.STATE}/cmdline-tokens"
 LABEL = "boot"
-MEMORY_TOKEN = "cgroup_enable=memory"  # since 6.6 cgroup_memory=1 is not needed (linux #6980)
 
 
 def own_tokens(host: Host) -> tuple[str, ...]:

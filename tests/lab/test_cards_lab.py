@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from pis import KIT, Pis, wait_for
+from zero import masters_of
 
 from tests.cards import CARDS
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
 COUNT = 5
-ADMIN = "/etc/kubernetes/admin.conf"
 
 
 def prepared_card(pyz: Path, folder: Path, expect: int) -> Path:
@@ -49,7 +49,7 @@ def wait_whole(pis: Pis, seconds: float = 1200) -> str:
     """The one master, when all are Ready in its cluster; never two."""
 
     def whole() -> str | None:
-        masters = [n for n in pis.addresses if pis.run(n, "test", "-e", ADMIN).returncode == 0]
+        masters = masters_of(pis, list(pis.addresses))
         assert len(masters) <= 1, f"masters: {masters}"
         return masters[0] if masters and len(pis.nodes_ready(masters[0])) == COUNT else None
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from kubepi.decide.cmdline import MEMORY_TOKEN
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.steps.boot import (
-    MEMORY_TOKEN,
     TOKENS,
     CmdlineTokens,
     CmdlineTokensAbsent,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.decide.card import HOOK, HOOK_TOKENS, MEMORY_TOKEN
+from kubepi.decide.card import HOOK, HOOK_TOKENS
+from kubepi.decide.cmdline import MEMORY_TOKEN
 from kubepi.decide.goal import Secret
 from kubepi.errors import StepFailed
 from kubepi.machine import state

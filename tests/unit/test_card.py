@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from kubepi.decide.card import (
     FIRSTRUN_LINE,
     HOOK_TOKENS,
-    MEMORY_TOKEN,
     Card,
     card_tokens,
     hook_script,
@@ -20,7 +19,7 @@ from kubepi.decide.card import (
     with_firstrun_line,
 )
 from kubepi.decide.cardconfig import Cluster, cluster_text, config_text, read_cluster
-from kubepi.decide.cmdline import without_tokens
+from kubepi.decide.cmdline import MEMORY_TOKEN, without_tokens
 from kubepi.decide.config import Layer, merge
 from kubepi.errors import ConfigError, UsageError
 from tests.cards import BOOKWORM, CARDS, FIRSTRUN, TRIXIE, issue
@@ -28,14 +27,14 @@ from tests.cards import BOOKWORM, CARDS, FIRSTRUN, TRIXIE, issue
 DEFAULTS = (Path(__file__).parents[2] / "defaults.yaml").read_text()
 CLUSTER = Cluster("home", "00108-1g818-60w40-j2gb1-g6gw3-rgdsk", 5)
 KNOWN = {
-    "bookworm": Card("bookworm", False, False, False),
-    "bookworm-imager": Card("bookworm", False, True, False),
-    "bookworm-booted": Card("either", True, False, False),
-    "trixie-2025": Card("trixie", False, False, False),
-    "trixie": Card("trixie", False, False, False),
-    "trixie-imager": Card("trixie", False, False, False),
-    "trixie-booted": Card("either", True, False, False),
-    "ubuntu-24.04": Card("ubuntu", False, False, False),
+    "bookworm": Card("bookworm", False, False),
+    "bookworm-imager": Card("bookworm", False, True),
+    "bookworm-booted": Card("either", True, False),
+    "trixie-2025": Card("trixie", False, False),
+    "trixie": Card("trixie", False, False),
+    "trixie-imager": Card("trixie", False, False),
+    "trixie-booted": Card("either", True, False),
+    "ubuntu-24.04": Card("ubuntu", False, False),
 }
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kubepi.decide.assembly import FRESH, QUIET, Candidate, Seen
-from kubepi.decide.elect import PATIENCE, SILENT, Election, Verdict, elect, forget
+from kubepi.decide.elect import PATIENCE, Election, Verdict, elect, forget
+from kubepi.decide.peerbook import SILENT_AFTER
 from kubepi.decide.votes import NO_VOTE, Ballot, Rank, Vote
 
 ME = Candidate("a", "pi-a", (1, 1))
@@ -185,7 +186,7 @@ def test_whoever_names_a_master_ends_the_election() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "since"), [(NOW - SILENT - 1, "for 151 s"), (None, "since this Pi started")]
+    ("heard", "since"), [(NOW - SILENT_AFTER - 1, "for 151 s"), (None, "since this Pi started")]
 )
 def test_a_silent_master_is_waited_for(heard: float | None, since: str) -> None:
     peers = {"c": peer("c", Vote(master="b"))}

@@ -1,13 +1,13 @@
 """What every node gets, master or worker, up to a containerd that holds its images."""
 
 from kubepi import BUILT
+from kubepi.decide.cmdline import MEMORY_TOKEN, country_token
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import chosen_name, unique_name
 from kubepi.decide.proxy import proxy_of
 from kubepi.machine.step import Step
 from kubepi.steps.boot import (
-    MEMORY_TOKEN,
     CmdlineTokens,
     ConfigTxtLines,
     ConfigTxtLinesAbsent,
@@ -89,7 +89,7 @@ def boot(goal: Goal, facts: Facts) -> list[Step]:
         # a second run finds the controller on, and has nothing to take back
         tokens = [] if facts.memory_controller else [MEMORY_TOKEN]
         if goal.settings["wifi.country"]:
-            tokens.append(f"cfg80211.ieee80211_regdom={goal.settings['wifi.country']}")
+            tokens.append(country_token(goal.settings["wifi.country"]))
         if tokens:
             steps.append(CmdlineTokens(facts.boot_folder, tuple(tokens)))
         memory = goal.settings["boot.gpu_mem"]
