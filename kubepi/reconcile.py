@@ -5,10 +5,11 @@ A dry run takes the same path with a read-only host. Tests: tests/laws, tests/ar
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kubepi import BUILT
+from kubepi.cardlog import card_log
 from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
@@ -60,7 +61,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
                 state.save_secret(host, Secret("token"), options.token)
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
-        counts = _run(goal, facts, host, options)
+        counts = _run(goal, facts, host, options, was_reached)
         if goal.verb not in ("up", "reset"):
             state.mark_reached(host)
     if goal.verb == "reset":
@@ -79,10 +80,13 @@ def reconcile_up(goal: Goal, host: Host, options: Options) -> Done:
     return done if options.dry_run else reconcile(decided(goal, host), host, options)
 
 
-def prepare_first_boot(goal: Goal, host: Host, token: str, keep_token: bool) -> Counts:
+def prepare_first_boot(
+    goal: Goal, host: Host, secrets: Mapping[str, str], keep_token: bool
+) -> Counts:
     """What the hook of a prepared card does; after the reboot `resume` goes on with the goal."""
     with state.locked(host, "hook"):
-        state.save_secret(host, Secret("token"), token)
+        for name, value in secrets.items():
+            state.save_secret(host, Secret(name), value)
         if state.load_goal(host) is None:
             state.save_goal(host, goal)
         facts, progress = look(host), Terminal()
@@ -128,9 +132,13 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
         )
 
 
-def _run(goal: Goal, facts: Facts, host: Host, options: Options) -> Counts:
+def _run(
+    goal: Goal, facts: Facts, host: Host, options: Options, was_reached: bool
+) -> Counts:
     start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
-    progress = Terminal(quiet_ok=options.quiet_ok)
+    # a first boot has no screen; later the FAT partition is left in peace
+    copy = None if was_reached else card_log(host, facts.boot_folder)
+    progress = Terminal(quiet_ok=options.quiet_ok, copy=copy)
     plan = make_plan(goal, facts, own_file())
     try:
         counts = run_plan(plan, host, progress)
@@ -142,6 +150,7 @@ def _run(goal: Goal, facts: Facts, host: Host, options: Options) -> Counts:
     except KubepiError as error:
         if not error.hint:
             error.hint = f"the log is {LOG_FILE}; the same command goes on where this one stopped"
+        progress.keep(f"kubepi: {error.sentence}\nhint: {error.hint}")
         raise
     seconds = time.monotonic() - start
     own = seconds - (host.seconds_in_programs + host.seconds_asleep - others)

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from kubepi.machine.runner import Counts
@@ -13,13 +14,22 @@ COLOURS = {"ok": "2", "changed": "32", "would change": "33", "reboot": "33", "fa
 
 
 class Terminal:
-    """Shows steps as they go; `quiet_ok` leaves out what was right already."""
+    """Shows steps as they go; `quiet_ok` leaves out what was right already.
 
-    def __init__(self, stream: TextIO | None = None, quiet_ok: bool = False) -> None:
+    `copy` gets each whole line too.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        quiet_ok: bool = False,
+        copy: Callable[[str], None] | None = None,
+    ) -> None:
         self._stream = stream or sys.stderr
         self._in_place = self._stream.isatty()
         self._colour = self._in_place and "NO_COLOR" not in os.environ
         self._quiet_ok = quiet_ok
+        self._copy = copy
         self._began = time.monotonic()
         self._text = ""
         self._stop = threading.Event()
@@ -56,20 +66,26 @@ class Terminal:
         took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
         words = f"{step}: {finding}" if finding else step
         print(f"{self._paint(status)} {words}{took}", file=self._stream, flush=True)
+        self.keep(f"{status:12} {words}{took}")
 
     def summary(self, counts: Counts, seconds: float, verb: str = "changed") -> None:
         """The last line: `23 steps: 20 ok, 3 changed, 0 failed (41 s)`."""
-        print(
+        text = (
             f"{counts.steps} steps: {counts.ok} ok, {counts.changed} {verb}, "
-            f"{counts.failed} failed ({seconds:.0f} s)",
-            file=self._stream,
-            flush=True,
+            f"{counts.failed} failed ({seconds:.0f} s)"
         )
+        print(text, file=self._stream, flush=True)
+        self.keep(text)
 
     def note(self, text: str) -> None:
         """Something the user has to know besides the steps."""
         clear = "\r\033[K" if self._in_place else ""
         print(f"{clear}{'note':12} {text}", file=self._stream, flush=True)
+
+    def keep(self, text: str) -> None:
+        """Only for the copy."""
+        if self._copy is not None:
+            self._copy(text)
 
     def _paint(self, status: str) -> str:
         padded = f"{status:12}"

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from kubepi.decide.config import Config
-from kubepi.decide.settings import TOKEN
+from kubepi.decide.settings import SECRETS
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace, host: Host) -> int:
 
 
 def shown(config: Config) -> dict[str, Any]:
-    """Values by name; of the token only whether it is set."""
-    token = "not set" if config.token is None else "set"
-    return {name: token if name == TOKEN else config.settings[name] for name in config.sources}
+    """Values by name; of secrets only whether they are set."""
+    secrets = {name: "set" if name in config.secrets else "not set" for name in SECRETS}
+    return {name: (config.settings | secrets)[name] for name in config.sources}
 
 
 def as_json(config: Config) -> dict[str, Any]:

@@ -5,17 +5,19 @@ import argparse
 from kubepi.commands import changing
 from kubepi.commands import settings as wanted
 from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.settings import SECRETS
 from kubepi.errors import UsageError
 from kubepi.machine import state
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
+from kubepi.machine.kitfiles import ON_CARD, OWN_KIT
 from kubepi.reconcile import prepare_first_boot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     changing.add_run_options(parser)
     parser.add_argument(
-        "--keep-token", action="store_true", help="the token stays on the boot partition"
+        "--keep-token", action="store_true", help="the secrets stay on the boot partition"
     )
 
 
@@ -24,14 +26,25 @@ def run(args: argparse.Namespace, host: Host) -> int:
     before = state.load_goal(host)
     config = load(host, {})
     wanted.warn(config)
-    token = config.token or state.read_secret(host, Secret("token"))
-    if token is None:
+    secrets = {
+        name: config.secrets.get(at) or state.read_secret(host, Secret(name))
+        for at, name in SECRETS.items()
+    }
+    if secrets["token"] is None:
         raise UsageError(
             "kubepi.yaml on the boot partition has no cluster.token",
             "prepare the card with: kubepi.pyz sdcard, or write it there by hand",
         )
+    if config.settings["wifi.ssid"] and secrets["wifi-psk"] is None:
+        raise UsageError(
+            "kubepi.yaml on the boot partition has wifi.ssid and no wifi.psk",
+            "prepare the card with: kubepi.pyz sdcard --wifi SSID",
+        )
     if before is None:
         settings, flagged = wanted.settings_of(args, config, None, host)
+        if settings["downloads.kit"].endswith(f"/{ON_CARD}"):
+            settings["downloads.kit"] = OWN_KIT  # it is moved there
         before = Goal("up", settings, flagged=flagged)
-    prepare_first_boot(before, host, token, args.keep_token)
+    known = {name: value for name, value in secrets.items() if value is not None}
+    prepare_first_boot(before, host, known, args.keep_token)
     return 0

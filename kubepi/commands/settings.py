@@ -14,6 +14,7 @@ from kubepi.decide.values import Wrong
 from kubepi.errors import UsageError
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
+from kubepi.machine.kitfiles import CONTENTS, ON_CARD, OWN_KIT
 
 # flag -> dotted name of the setting it sets
 SETTING_OF = {
@@ -102,10 +103,11 @@ def _take_proxy(settings: dict[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def _found_kit(host: Host) -> str:
-    """The environment's kit, or one on the boot partition; "" where there is none."""
+    """The environment's kit, or one that came on the card; "" where there is none."""
     folder = look(host).boot_folder
     if os.environ.get("KUBEPI_KIT"):
         return os.path.abspath(os.environ["KUBEPI_KIT"])  # noqa: PTH100 - links stay links
-    if folder is not None and host.exists(f"{folder}/kubepi-kit/bundle.yaml"):
-        return f"{folder}/kubepi-kit"
+    for kit in (*([] if folder is None else [f"{folder}/{ON_CARD}"]), OWN_KIT):
+        if host.exists(f"{kit}/{CONTENTS}"):
+            return kit
     return ""

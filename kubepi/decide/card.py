@@ -7,6 +7,7 @@ rpi-imager, and systemd-run-generator(8). Tests: tests/unit/test_card.py.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from kubepi.decide.cmdline import MEMORY_TOKEN, country_token, with_tokens, without_tokens
 from kubepi.errors import UsageError
@@ -15,7 +16,7 @@ CMDLINE, CONFIG = "cmdline.txt", "config.txt"
 # All that is looked at; a file that is not there is not in the mapping.
 LOOKED_AT = (
     CMDLINE, CONFIG, "issue.txt", "custom.toml", "rpi-preseed.toml", "autoboot.txt",
-    "current/cmdline.txt",
+    "current/cmdline.txt", "user-data", "meta-data", "vendor-data",
 )  # fmt: skip
 FIRST_BOOKWORM = "2023-10-10"
 FIRSTRUN = "firstrun.sh"
@@ -26,21 +27,32 @@ HOOK_TOKENS = (
     f"systemd.run=/boot/firmware/{HOOK}", "systemd.run_success_action=reboot",
     "systemd.run_failure_action=reboot", "systemd.unit=kernel-command-line.target",
 )  # fmt: skip
+Start = Literal["line", "firstrun", "vendor-data"]
+VENDOR_DATA: Literal["vendor-data"] = "vendor-data"
+# cloud-init runs it at every boot, whatever user-data says and whoever is logged in
+BOOTHOOK = f"""\
+#cloud-boothook
+#!/bin/sh
+# kubepi: starts its hook at the first boot; written by `kubepi sdcard`
+/bin/sh /boot/firmware/{HOOK}
+test -e /boot/firmware/{VENDOR_DATA} || systemctl --no-block reboot
+"""
 # one line in Imager's own script, before it removes itself
 FIRSTRUN_LINE = f"/bin/sh /boot/firmware/{HOOK} || true  # kubepi\n"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a card; `imager`: Raspberry Pi Imager's own hook is on it.
+    """What is known of a card, and what starts kubepi's hook on it.
 
     `system` is bookworm or trixie before the first boot of a Raspberry Pi OS, either after it, or
-    ubuntu.
+    ubuntu. `start`: the line in cmdline.txt, Raspberry Pi Imager's own first-boot script where
+    that is there already, or cloud-init by its vendor data.
     """
 
     system: str
     has_booted: bool
-    imager: bool
+    start: Start = "line"
 
     @property
     def told(self) -> str:
@@ -49,8 +61,10 @@ class Card:
         return f"{name}, {'booted before' if self.has_booted else 'never booted'}"
 
 
-def recognise(files: Mapping[str, str]) -> Card:
+def recognise(files: Mapping[str, str], by_vendor_data: bool = False) -> Card:
     """The card with this boot partition; `files`: name -> text, of LOOKED_AT.
+
+    `by_vendor_data`: that is to start the hook. It does, too, where the line cannot.
 
     Raises:
         UsageError: kubepi does not know it, or it is known not to work; by name.
@@ -73,13 +87,19 @@ def recognise(files: Mapping[str, str]) -> Card:
     line = files[CMDLINE].partition("\n")[0].split()
     own = (*IMAGER_RUN, HOOK_TOKENS[0])
     foreign = [token for token in line if token.startswith("systemd.run=") and token not in own]
-    if foreign:
+    obstacle = _no_vendor_data(files, line)
+    if foreign and obstacle:
         raise UsageError(
-            f"the card's first boot runs something else already: {foreign[0]}",
+            f"the card's first boot runs something else already: {foreign[0]}; and {obstacle}",
             "boot it once without kubepi, then prepare it",
         )
+    if by_vendor_data and obstacle:
+        raise UsageError(f"cloud-init cannot start kubepi: {obstacle}", "leave --vendor-data out")
+    start: Start = "firstrun" if any(token in line for token in IMAGER_RUN) else "line"
+    if foreign or by_vendor_data:
+        start = VENDOR_DATA
     if "root=LABEL=writable" in line:
-        return _card("ubuntu", False, files)
+        return Card("ubuntu", False, start)
     if not re.search(r"^\s*arm_64bit=1\s*$", files[CONFIG], re.MULTILINE):
         raise UsageError(
             "this card has a 32-bit system; Kubernetes has no 32-bit ARM since 1.27",
@@ -91,7 +111,7 @@ def recognise(files: Mapping[str, str]) -> Card:
             "custom.toml is on this card, which Raspberry Pi OS trixie does not read",
             "remove it; sdcard sets name, user and Wi-Fi",
         )
-    return _card(system, has_booted, files)
+    return Card(system, has_booted, start)
 
 
 def card_tokens(card: Card, country: str) -> tuple[str, ...]:
@@ -99,7 +119,7 @@ def card_tokens(card: Card, country: str) -> tuple[str, ...]:
     tokens = [MEMORY_TOKEN]
     if country:
         tokens.append(country_token(country))
-    return (*tokens, *(() if card.imager else HOOK_TOKENS))
+    return (*tokens, *(HOOK_TOKENS if card.start == "line" else ()))
 
 
 def prepared_line(text: str, tokens: tuple[str, ...]) -> str:
@@ -118,9 +138,18 @@ def with_firstrun_line(script: str) -> str:
     return f"{script[:at]}{newline}{FIRSTRUN_LINE}{script[at:]}"
 
 
-def _card(system: str, has_booted: bool, files: Mapping[str, str]) -> Card:
-    imager = any(token in files[CMDLINE].split() for token in IMAGER_RUN)
-    return Card(system, has_booted, imager)
+def _no_vendor_data(files: Mapping[str, str], line: list[str]) -> str:
+    """Why cloud-init would not run what is in the card's vendor-data; "" if it would."""
+    if not {"user-data", "meta-data"} <= set(files):
+        return "it has no user-data and meta-data of cloud-init"
+    if files.get(VENDOR_DATA, BOOTHOOK) != BOOTHOOK:
+        return "it has vendor-data of somebody else"
+    if re.search(r"^vendor_data\s*:", files["user-data"], re.MULTILINE):
+        return "its user-data decides about vendor data itself"
+    booted = "resize" not in line and "root=LABEL=writable" not in line
+    if booted and any(token.startswith("ds=nocloud;i=") for token in line):
+        return "it has booted, and cloud-init reads its files no more"
+    return ""
 
 
 def _raspberry_pi_os(line: list[str], issue: str) -> tuple[str, bool]:
@@ -162,6 +191,7 @@ if [ "$count" -ge 3 ]; then
     sed -E -e ':next' -e 's#(^| )({tokens})( |$)#\\1#' -e 'tnext' -e 's# +$##' \\
         "$boot/{CMDLINE}" > "$boot/{CMDLINE}.new" &&
         sync && mv "$boot/{CMDLINE}.new" "$boot/{CMDLINE}" && sync
+    grep -q kubepi "$boot/{VENDOR_DATA}" 2>/dev/null && rm "$boot/{VENDOR_DATA}" && sync
 fi
 exit 0
 """

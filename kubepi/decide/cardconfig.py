@@ -1,65 +1,45 @@
-"""What all cards of a cluster share, and the kubepi.yaml of one of them; pure.
+"""The kubepi.yaml of a card, and what all cards of a cluster share; pure.
 
-Tests: tests/unit/test_card.py.
+Tests: tests/unit/test_cardconfig.py.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from kubepi.decide.config import Layer, merge
-from kubepi.errors import UsageError
+from kubepi.decide.config import Config
 
 ABOUT = "# written by `kubepi sdcard`; defaults.yaml in kubepi's README documents every setting\n"
 SHARED = "# what all cards of this cluster share: whoever has this file can join the cluster\n"
+OF_ONE_CARD = "node."
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """`expect`: how many Pis there will be."""
-
-    name: str
-    token: str = field(repr=False)
-    expect: int
+def own_settings(config: Config) -> dict[str, Any]:
+    """What differs from the defaults, with the secrets, by dotted name."""
+    return {name: (config.settings | dict(config.secrets))[name] for name in config.own}
 
 
-def cluster_text(cluster: Cluster) -> str:
-    return SHARED + _yaml({"cluster": _section(cluster)})
+def shared_text(settings: Mapping[str, Any]) -> str:
+    """For the next cards: all but what only one card can have."""
+    return SHARED + _yaml({n: v for n, v in settings.items() if not n.startswith(OF_ONE_CARD)})
 
 
-def read_cluster(text: str, file: str, defaults: str) -> Cluster:
-    """What the first card wrote.
-
-    Raises:
-        ConfigError: it is no kubepi configuration; UsageError: it has no token.
-    """
-    config = merge(defaults, [Layer(file, text)], {}, ())
-    if config.token is None:
-        raise UsageError(
-            f"{file} has no cluster.token", "name the file that the first card made, or another one"
-        )
-    name, expect = config.settings["cluster.name"], config.settings["cluster.expect"]
-    return Cluster(name, config.token, expect)
+def card_text(settings: Mapping[str, Any]) -> str:
+    return ABOUT + _yaml(settings)
 
 
-def config_text(cluster: Cluster, name: str, country: str) -> str:
-    sections: dict[str, Mapping[str, Any]] = {"cluster": _section(cluster)}
-    if name:
-        sections["node"] = {"name": name}
-    if country:
-        sections["wifi"] = {"country": country}
-    return ABOUT + _yaml(sections)
+def wifi_key(name: str, password: str) -> str:
+    """The 64 hexadecimal digits that WPA2 makes of a network's name and password (802.11i)."""
+    return hashlib.pbkdf2_hmac("sha1", password.encode(), name.encode(), 4096, 32).hex()
 
 
-def _section(cluster: Cluster) -> Mapping[str, Any]:
-    return {"name": cluster.name, "token": cluster.token, "expect": cluster.expect}
-
-
-def _yaml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Every value is one that `checked` let pass: a word, or in quotes."""
-    lines = []
-    for section, entries in sections.items():
-        lines.append(f"{section}:")
-        for name, value in entries.items():
-            lines.append(f"  {name}: {value}" if isinstance(value, int) else f'  {name}: "{value}"')
+def _yaml(settings: Mapping[str, Any]) -> str:
+    """A line for each setting: every JSON value is one of YAML, whatever characters are in it."""
+    lines: list[str] = []
+    for name, value in settings.items():
+        section, _, key = name.partition(".")
+        if f"{section}:" not in lines:
+            lines.append(f"{section}:")
+        lines.append(f"  {key}: {json.dumps(value, ensure_ascii=False)}")
     return "\n".join([*lines, ""])

@@ -1,27 +1,26 @@
 """The configuration: defaults.yaml < kubepi.yaml files < flags, with all problems at once; pure.
 
 Every value knows its source, and every problem is `FILE:LINE: name: sentence; suggestion`. The
-token is kept out of the settings, which are printed and saved. Tests: tests/unit/test_config.py.
+secrets are kept out of the settings, which are printed and saved. Tests: tests/unit/test_config.py.
 """
 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network
 from typing import Any
 
 from kubepi.decide.config_file import entries
-from kubepi.decide.settings import TOKEN, checked
+from kubepi.decide.contradictions import contradictions
+from kubepi.decide.settings import SECRETS, TOKEN, checked
 from kubepi.decide.values import Wrong, quoted
 from kubepi.errors import ConfigError
 
 DEFAULTS = "defaults"
 SAVED_GOAL = "the saved goal"
 RULE = re.compile(r" *# (any time|at birth|needs reset): ")
-SUBNETS = ("kubernetes.pod_subnet", "kubernetes.service_subnet")
 FIXED = {
-    "at birth": "is fixed when the cluster is made",
+    "at birth": "is fixed when the cluster or node is made",
     "needs reset": "is fixed until this node is reset",
 }
 
@@ -44,14 +43,21 @@ class Default:
 
 @dataclass(frozen=True)
 class Config:
-    """What the user wants: values and sources by dotted name; the token is not among them."""
+    """What the user wants: values and sources by dotted name; secrets are not among the values.
+
+    `secrets` has those that are set, by their dotted names.
+    """
 
     settings: dict[str, Any]
     sources: dict[str, str]
     rules: Mapping[str, str] = field(repr=False)
-    token: str | None = field(default=None, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def token(self) -> str | None:
+        return self.secrets.get(TOKEN)
 
     @property
     def own(self) -> list[str]:
@@ -123,7 +129,7 @@ def examine(
 ) -> Config:
     """As merge(), but the problems are in the Config, and what has one is left as it was."""
     known = read_defaults(defaults)
-    settings = {name: default.value for name, default in known.items()} | {TOKEN: None}
+    settings = {name: default.value for name, default in known.items()} | dict.fromkeys(SECRETS)
     sources = dict.fromkeys(settings, DEFAULTS)
     problems: list[str] = []
     for source, name, value in _given(layers, flags, problems):
@@ -132,10 +138,15 @@ def examine(
             sources[name] = source
         except Wrong as wrong:
             problems.append(f"{source}: {name}: {wrong}")
-    problems += _overlaps(settings, sources)
-    token = settings.pop(TOKEN)
+    taken = {name: settings.pop(name) for name in SECRETS}
+    secrets = {name: value for name, value in taken.items() if value is not None}
+    chosen = {name for name, source in sources.items() if source != DEFAULTS}
+    problems += (
+        f"{sources[name]}: {name}: {sentence}"
+        for name, sentence in contradictions(settings, chosen)
+    )
     rules = {name: default.rule for name, default in known.items()}
-    return Config(settings, sources, rules, token, tuple(problems))
+    return Config(settings, sources, rules, secrets, tuple(problems))
 
 
 def _given(
@@ -154,7 +165,7 @@ def changes_refused(
     return [
         f"{name}: {FIXED[rules[name]]}: it was {_shown(old[name])}, now it is {_shown(new[name])}"
         for name in new
-        if name in old and rules.get(name) in FIXED and old[name] != new[name] and name != TOKEN
+        if name in old and rules.get(name) in FIXED and old[name] != new[name]
     ]
 
 
@@ -167,26 +178,6 @@ def _all_of(problems: Sequence[str]) -> str:
         return problems[0]
     rows = "".join(f"\n  {problem}" for problem in problems)
     return f"{len(problems)} problems in the configuration:{rows}"
-
-
-def _overlaps(settings: Mapping[str, Any], sources: Mapping[str, str]) -> Iterator[str]:
-    """Subnets that overlap; only what somebody set is looked at, since the defaults are right."""
-    if all(sources[name] == DEFAULTS for name in (*SUBNETS, "node.address")):
-        return
-    pods, services = (IPv4Network(settings[name]) for name in SUBNETS)
-    if pods.overlaps(services):
-        name, other = SUBNETS if sources[SUBNETS[0]] != DEFAULTS else SUBNETS[::-1]
-        yield (
-            f"{sources[name]}: {name}: {settings[name]} overlaps {other} {settings[other]}; "
-            "choose one that does not"
-        )
-    address = settings["node.address"]
-    for name in SUBNETS:
-        if address and IPv4Network(address).subnet_of(IPv4Network(settings[name])):
-            yield (
-                f"{sources['node.address']}: node.address: {address} is in {name} "
-                f"{settings[name]}; choose a subnet that the LAN does not use"
-            )
 
 
 # --- defaults.yaml ------------------------------------------------------------------------

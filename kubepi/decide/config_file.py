@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kubepi.decide.settings import KINDS, TOKEN, Shape
+from kubepi.decide.settings import KINDS, SECRETS, Shape
 from kubepi.decide.values import Wrong, close_to, quoted
 
 Node = Any  # a yaml.Node; its published types lack `id` and `style`
@@ -236,7 +236,7 @@ def _mismatch(name: str, node: Node) -> str:
     shape, example = KINDS[name].shape, KINDS[name].example
     found = FOUND.get(node.id, "nothing")
     if isinstance(node.value, str) and node.value:
-        found = "text" if name == TOKEN else quoted(node.value)
+        found = "text" if name in SECRETS else quoted(node.value)
     elif shape == "list" and node.id == "sequence":
         found = "a list with more than text in it"
     wanted = WANTED[shape]

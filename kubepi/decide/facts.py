@@ -73,6 +73,8 @@ class Facts:
     has_network_manager: bool
     has_avahi: bool
     has_cloud_init: bool
+    seeded_name: str
+    """The host name that an imager left for cloud-init on the boot partition; "" for none."""
 
     @property
     def lan_interfaces(self) -> tuple[str, ...]:

@@ -17,13 +17,13 @@ NODE_NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 
 
 def chosen_name(configured: str, facts: Facts) -> str:
-    """The configured name, else the one it has, else `pi-` and the end of serial or MAC."""
+    """The configured name, else the one it has or an imager meant, else one of serial or MAC."""
     if configured:
         return configured
-    name = facts.host_name.lower()
-    if name not in IMAGE_NAMES and NODE_NAME.fullmatch(name):
-        return name
-    return unique_name(facts) or name
+    for name in (facts.host_name.lower(), facts.seeded_name.lower()):
+        if name not in IMAGE_NAMES and NODE_NAME.fullmatch(name):
+            return name
+    return unique_name(facts) or facts.host_name.lower()
 
 
 def unique_name(facts: Facts) -> str:

@@ -13,6 +13,12 @@ from kubepi.decide.values import Wrong, close_to, quoted
 Shape = Literal["text", "number", "switch", "list", "map"]
 
 TOKEN = "cluster.token"
+WIFI_KEY = "wifi.psk"
+SSH_KEY = (
+    '["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMhnzGtvZ2rGm0FVxFBJ4nWq8y5C7Zc8cmUfDcKZc1zD ann"]'
+)
+# kept for root alone, by these names, and out of everything that is printed or saved
+SECRETS = {TOKEN: "token", WIFI_KEY: "wifi-psk"}
 CHECK_NAMES = "preflight.ignore"
 
 
@@ -67,7 +73,12 @@ KINDS: dict[str, Kind] = {
     CHECK_NAMES: Kind("list", values.each_of(values.check_name), "[memory]"),
     "boot.gpu_mem": Kind("number", values.gpu_megabytes, "16"),
     "wifi.country": Kind("text", values.wifi_country, "DE", optional=True),
+    "wifi.ssid": Kind("text", values.wifi_name, "Attic", optional=True),
+    WIFI_KEY: Kind("text", values.wifi_key, "what `kubepi sdcard --wifi` writes", optional=True),
     "wifi.power_save": Kind("switch", values.any_switch, "false"),
+    "first_boot.user": Kind("text", values.user_name, "ann", optional=True),
+    "first_boot.ssh_keys": Kind("list", values.each_of(values.ssh_key), SSH_KEY),
+    "first_boot.timezone": Kind("text", values.timezone, "Europe/Berlin", optional=True),
 }
 
 
@@ -81,7 +92,7 @@ def checked(name: str, value: Any, check_names: Collection[str]) -> Any:
     if kind.shape == "text":
         if not value:
             if kind.optional:
-                return None if name == TOKEN else ""
+                return None if name in SECRETS else ""
             raise Wrong("is empty", f"write it like {kind.example}, or leave the line out")
         if not value.isprintable():
             raise Wrong("has a character that cannot be printed", "type it anew")

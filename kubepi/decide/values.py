@@ -166,6 +166,47 @@ def wifi_country(value: str) -> str:
     return value.upper()
 
 
+def wifi_name(value: str) -> str:
+    # IEEE 802.11: 32 bytes at most
+    if len(value.encode()) > 32:
+        raise Wrong(f"{quoted(value)} is longer than a Wi-Fi's name can be", "32 bytes at most")
+    return value
+
+
+def wifi_key(value: str) -> str:
+    if not re.fullmatch("[0-9A-Fa-f]{64}", value):
+        # never shown: it may be the password itself
+        raise Wrong(
+            "is not a key of 64 hexadecimal digits",
+            "let `kubepi sdcard --wifi` make it of the password",
+        )
+    return value.lower()
+
+
+def user_name(value: str) -> str:
+    # useradd(8): what Debian takes; root cannot be that user
+    if value == "root" or not re.fullmatch("[a-z_][a-z0-9_-]{0,31}", value):
+        raise Wrong(f"{quoted(value)} is not a name that a new user can have", "write it like ann")
+    return value
+
+
+def ssh_key(value: str) -> str:
+    if "PRIVATE KEY" in value:
+        raise Wrong("holds a private key", "give the public one, whose file ends in .pub")
+    if not re.fullmatch(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-\S+ [A-Za-z0-9+/]{32,}={0,2}( .*)?", value):
+        raise Wrong(
+            f"{quoted(value)} is not a public SSH key",
+            "take the line of a .pub file, like ssh-ed25519 AAAA… ann@laptop",
+        )
+    return value
+
+
+def timezone(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", value):
+        raise Wrong(f"{quoted(value)} is not a time zone", "write it like Europe/Berlin")
+    return value
+
+
 def gpu_megabytes(value: int) -> int:
     # below 16 MB the firmware does not start; 512 MB is the most that it supports
     if value != 0 and not 16 <= value <= 512:

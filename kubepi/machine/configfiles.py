@@ -10,7 +10,7 @@ from typing import Any
 
 from kubepi.decide.config import Config, Layer, merge
 from kubepi.decide.preflight import CHECKS
-from kubepi.decide.settings import TOKEN
+from kubepi.decide.settings import SECRETS
 from kubepi.errors import ConfigError
 from kubepi.machine.host import Host
 from kubepi.resources import read_text
@@ -23,7 +23,7 @@ MISTAKEN_ENDINGS = (".yml", ".yaml.txt")
 def load(
     host: Host, flags: Mapping[str, tuple[str, Any]], check_names: Collection[str] = tuple(CHECKS)
 ) -> Config:
-    """The merged configuration; from here on its token cannot get into the log either.
+    """The merged configuration; from here on its secrets cannot get into the log either.
 
     Raises:
         ConfigError: a file cannot be read, or something is wrong in the configuration.
@@ -32,8 +32,8 @@ def load(
     own = _layer(host, OWN_FILE)
     layers = [layer for layer in (boot, own) if layer is not None]
     config = merge(read_text("defaults.yaml"), layers, flags, check_names)
-    if config.token is not None:
-        host.log.hide(config.token)
+    for value in config.secrets.values():
+        host.log.hide(value)
     return replace(config, warnings=tuple(_warnings(host, config)))
 
 
@@ -57,11 +57,11 @@ def _warnings(host: Host, config: Config) -> list[str]:
         if host.exists(wrong := name.removesuffix(".yaml") + ending)
     ]
     # a FAT boot partition has no modes
-    if config.sources.get(TOKEN, "").startswith(OWN_FILE):
+    if any(config.sources.get(name, "").startswith(OWN_FILE) for name in SECRETS):
         mode = stat.S_IMODE(host.path(OWN_FILE).stat().st_mode)
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             found.append(
-                f"{OWN_FILE} holds the cluster's token and is open to others (mode {mode:04o}); "
+                f"{OWN_FILE} holds a secret and is open to others (mode {mode:04o}); "
                 f"run: sudo chmod 600 {OWN_FILE}"
             )
     return found

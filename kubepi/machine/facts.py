@@ -80,6 +80,7 @@ def look(host: Host) -> Facts:
         has_avahi=host.exists("/usr/sbin/avahi-daemon"),
         has_cloud_init=host.exists("/usr/bin/cloud-init")
         and not host.exists("/etc/cloud/cloud-init.disabled"),
+        seeded_name=seeded_name(host),
     )
 
 
@@ -117,6 +118,17 @@ def boot_folder(host: Host) -> str | None:
         if text is not None and STUB not in text:
             return folder
     return None
+
+
+def seeded_name(host: Host) -> str:
+    """`hostname:` of the user-data beside cmdline.txt, which cloud-init sets later in this boot."""
+    folder = boot_folder(host)
+    try:
+        text = "" if folder is None else host.read(f"{folder}/user-data") or ""
+    except PermissionError:
+        return ""
+    found = re.search(r"^hostname:[ \t]*[\"']?([A-Za-z0-9-]+)", text, re.MULTILINE)
+    return "" if found is None else found[1]
 
 
 def os_release(text: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""The offline kit on this machine: its contents read, its files checked before they are used."""
+"""The offline kit on this machine: its contents read, its files checked before they are used.
+
+Tests: tests/unit/test_kitfiles.py.
+"""
 
 import hashlib
 
@@ -6,17 +9,38 @@ from kubepi.decide import kit
 from kubepi.errors import StepFailed
 from kubepi.machine.facts import KNOWN_ARCHITECTURES, dpkg_architecture
 from kubepi.machine.host import Host
+from kubepi.machine.state import STATE
+
+CONTENTS = "bundle.yaml"
+ON_CARD = "kubepi-kit"  # folder on a boot partition
+OWN_KIT = f"{STATE}/kit"  # where a first boot moves it
 
 
 def open_kit(host: Host, folder: str) -> kit.Kit:
-    """Contents of the kit in `folder`.
+    """Contents of the kit in `folder`, which is for this machine.
+
+    Raises:
+        KubepiError: there is no kit, or it is not readable, or for another architecture.
+    """
+    found = read_kit(host, folder)
+    own = dpkg_architecture(host)
+    if own in KNOWN_ARCHITECTURES and found.architecture != own:
+        raise StepFailed(
+            f"the kit in {folder} is for {found.architecture}, this Pi is {own}",
+            f"use a kit for {own}",
+        )
+    return found
+
+
+def read_kit(host: Host, folder: str) -> kit.Kit:
+    """Contents of the kit in `folder`, for whatever machine.
 
     Raises:
         KubepiError: there is no kit, or it is not readable.
     """
     import yaml
 
-    name = f"{folder}/bundle.yaml"
+    name = f"{folder}/{CONTENTS}"
     text = host.read(name)
     if text is None:
         raise StepFailed(
@@ -27,14 +51,7 @@ def open_kit(host: Host, folder: str) -> kit.Kit:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise StepFailed(f"{name} is not YAML: {error}", kit.HINT) from error
-    found = kit.parse(data, name)
-    own = dpkg_architecture(host)
-    if own in KNOWN_ARCHITECTURES and found.architecture != own:
-        raise StepFailed(
-            f"the kit in {folder} is for {found.architecture}, this Pi is {own}",
-            f"use a kit for {own}",
-        )
-    return found
+    return kit.parse(data, name)
 
 
 def verified(host: Host, folder: str, file: kit.KitFile) -> str:

@@ -18,17 +18,17 @@ RECORD = "/kubepi-card.json"
 
 
 def recorded(host: Host, what: str) -> list[str]:
-    """Tokens or files that kubepi put on this card."""
+    """Tokens, files or folders that kubepi put on this card."""
     found: list[str] = (state.read_json(host, RECORD) or {}).get(what, [])
     return found
 
 
 def record(host: Host, what: str, names: list[str]) -> None:
     data = state.read_json(host, RECORD) or {}
-    state.write_json(host, RECORD, {**data, what: names}, _mode(host))
+    state.write_json(host, RECORD, {**data, what: names}, file_mode(host))
 
 
-def _mode(host: Host) -> int:
+def file_mode(host: Host) -> int:
     """FAT has one mode for all files, and refuses any other."""
     mode = host.mode(f"/{CMDLINE}")
     return 0o644 if mode is None else mode
@@ -55,7 +55,7 @@ class CardFile:
         files = recorded(host, "files")
         if self.file not in files:
             record(host, "files", [*files, self.file])
-        host.write(f"/{self.file}", self.content, _mode(host))
+        host.write(f"/{self.file}", self.content, file_mode(host))
 
 
 @dataclass(frozen=True)
@@ -117,4 +117,6 @@ class CardAsBefore:
             write_text(host, f"/{FIRSTRUN}", script.replace(FIRSTRUN_LINE, ""))
         for file in recorded(host, "files"):
             host.remove(f"/{file}")
+        for folder in recorded(host, "folders"):
+            host.remove_tree(f"/{folder}")
         host.remove(RECORD)

@@ -7,7 +7,7 @@ record of own tokens below /var/lib/kubepi, SSH host keys. Tests: tests/steps/te
 import re
 from dataclasses import dataclass
 
-from kubepi.decide.card import CMDLINE, HOOK, HOOK_TOKENS
+from kubepi.decide.card import BOOTHOOK, CMDLINE, HOOK, HOOK_TOKENS, VENDOR_DATA
 from kubepi.decide.cmdline import without_tokens
 from kubepi.decide.goal import Secret
 from kubepi.machine import state
@@ -17,7 +17,8 @@ from kubepi.steps.boot import TOKENS, own_tokens
 from kubepi.steps.card import RECORD
 from kubepi.steps.text import read_text, write_text
 
-TOKEN_LINE = re.compile(r"^[ \t]+token:[^\n]*\n?", re.MULTILINE)
+SECRET_LINE = re.compile(r"^[ \t]+(token|psk):[^\n]*\n?", re.MULTILINE)
+KEPT_AS = {"token": Secret("token"), "psk": Secret("wifi-psk")}
 COUNT = "kubepi-hook.count"
 SSHD, KEYS = "/usr/sbin/sshd", "/etc/ssh"
 
@@ -48,8 +49,8 @@ class SshHostKeys:
 
 
 @dataclass(frozen=True)
-class TokenOffCard:
-    """The cluster's token is root's alone now, and no more where any computer can read it."""
+class SecretsOffCard:
+    """What is root's alone now is no more where any computer can read it."""
 
     boot_folder: str
 
@@ -59,16 +60,17 @@ class TokenOffCard:
 
     @property
     def name(self) -> str:
-        return f"no token in {self._file}"
+        return f"no secret in {self._file}"
 
     def check(self, host: Host) -> Finding | None:
-        return Finding("is there") if TOKEN_LINE.search(read_text(host, self._file) or "") else None
+        text = read_text(host, self._file) or ""
+        return Finding("is there") if SECRET_LINE.search(text) else None
 
     def apply(self, host: Host) -> None:
-        state.need_secret(host, Secret("token"))
-        text = read_text(host, self._file)
-        if text is not None:
-            write_text(host, self._file, TOKEN_LINE.sub("", text))
+        text = read_text(host, self._file) or ""
+        for found in SECRET_LINE.finditer(text):
+            state.need_secret(host, KEPT_AS[found[1]])
+        write_text(host, self._file, SECRET_LINE.sub("", text))
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class HookGone:
         words = (read_text(host, f"{self.boot_folder}/{CMDLINE}") or "").split()
         if HOOK_TOKENS[0] in words:
             return Finding("runs at the next boot again")
+        if read_text(host, f"{self.boot_folder}/{VENDOR_DATA}") == BOOTHOOK:
+            return Finding("is started by cloud-init at the next boot again")
         left = [name for name in (HOOK, COUNT) if host.exists(f"{self.boot_folder}/{name}")]
         return Finding(f"{left[0]} is left") if left else None
 
@@ -100,5 +104,7 @@ class HookGone:
         text = read_text(host, path)
         if text is not None and HOOK_TOKENS[0] in text.split():
             write_text(host, path, without_tokens(text, HOOK_TOKENS))
+        if read_text(host, f"{self.boot_folder}/{VENDOR_DATA}") == BOOTHOOK:
+            host.remove(f"{self.boot_folder}/{VENDOR_DATA}")
         for name in (COUNT, HOOK):
             host.remove(f"{self.boot_folder}/{name}")

@@ -15,22 +15,29 @@ from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 from kubepi.machine.runner import run_plan
+from kubepi.steps.wifi import PROFILE
 from tests.cards import CARDS
 from tests.fakedisk import PowerCut
 from tests.fakes import FakePi, Recorder
+from tests.login_programs import install_login
 from tests.scene import NOT_OURS, TOKEN, fresh_pi, power_on, reboot, up_goal
 
 BOOT = "/boot/firmware"
 CONFIG = f'cluster:\n  name: "home"\n  token: "{TOKEN}"\n  expect: 5\n'
 BOARDS = ("pi4b-trixie", "pi4b-bookworm")
 # What a boot makes of the card is the kernel's and the hook script's.
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMhnzGtvZ2rGm0FVxFBJ4nWq8y5C7Zc8cmUfDcKZc1zD ann"
+AS_AN_IMAGER_WOULD = {
+    "first_boot__user": "ann", "first_boot__ssh_keys": [KEY], "first_boot__timezone": "Europe/Oslo",
+    "wifi__ssid": "Attic", "wifi__country": "DE",
+}  # fmt: skip
 UNEQUAL = (*NOT_OURS, f"{BOOT}/kubepi-hook.count")
 
 
 def with_card(folder: Path, board: str) -> FakePi:
     """A Pi whose card was prepared on another machine, as it is switched on."""
     pi = fresh_pi(folder, board)
-    pi.put("/usr/sbin/sshd", "", 0o755)
+    install_login(pi)
     card = Host(pi.path(BOOT), Log(None))
     found = recognise(CARDS["trixie"])
     archive = (folder / "kubepi.pyz").read_bytes()
@@ -43,8 +50,9 @@ def with_card(folder: Path, board: str) -> FakePi:
 
 def run_hook(pi: FakePi, folder: Path) -> None:
     """As the script does at a boot, if the command line names it."""
-    goal: Goal = state.load_goal(pi) or up_goal()
-    state.save_secret(pi, Secret("token"), TOKEN)
+    goal: Goal = state.load_goal(pi) or up_goal(**AS_AN_IMAGER_WOULD)
+    for name in ("token", "wifi-psk"):
+        state.save_secret(pi, Secret(name), TOKEN)
     if state.load_goal(pi) is None:
         state.save_goal(pi, goal)
     own_file = str(folder / "kubepi.pyz")
@@ -71,6 +79,9 @@ def test_the_first_boot_leaves_a_pi_that_goes_on_with_up(board: str, tmp_path: P
     wants = "/etc/systemd/system/multi-user.target.wants"
     assert pi.exists(f"{wants}/kubepi-resume.service")
     assert pi.exists(f"{wants}/kubepi-agent.service")
+    assert pi.exists(f"{wants}/ssh.service")
+    assert pi.read("/home/ann/.ssh/authorized_keys") == f"{KEY}\n"
+    assert TOKEN in (pi.read(PROFILE) or "")
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:

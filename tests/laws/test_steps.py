@@ -143,10 +143,12 @@ COVERED_THERE = {
     "test_containerd": ("ContainerdConfigured",),
     "test_duplicate": ("NameAlone",),
     "test_election": ("SyncMeasured", "MasterDecided"),
+    "test_first_boot": ("LoginUser", "TimeZone"),
     "test_files": ("File", "FileRestored", "MarkedBlock", "BlockAbsent"),
     "test_images": ("ImagesImported", "ImagesPulled"),
-    "test_hook": ("SshHostKeys", "TokenOffCard", "HookGone"),
+    "test_hook": ("SshHostKeys", "SecretsOffCard", "HookGone"),
     "test_identity": ("UniqueIdentity", "HostNamed", "HostNameRestored"),
+    "test_kit": ("CardKit", "KitOffCard"),
     "test_kept": ("KeptRestored",),
     "test_kernel": ("KernelModules", "Sysctl"),
     "test_clock": ("TimeSane", "ClockNotBehind", "MasterHeard"),
@@ -161,6 +163,7 @@ COVERED_THERE = {
     "test_swap": ("SwapOff", "SwapRestored"),
     "test_versions": ("VersionPinned",),
     "test_waits": ("MasterAnnounced",),
+    "test_wifi": ("WifiJoined",),
 }
 
 

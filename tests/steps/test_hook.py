@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.decide.card import HOOK, HOOK_TOKENS
+from kubepi.decide.card import BOOTHOOK, HOOK, HOOK_TOKENS, VENDOR_DATA
 from kubepi.decide.cmdline import MEMORY_TOKEN
 from kubepi.decide.goal import Secret
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.steps.boot import own_tokens
-from kubepi.steps.hook import COUNT, HookGone, SshHostKeys, TokenOffCard
+from kubepi.steps.hook import COUNT, HookGone, SecretsOffCard, SshHostKeys
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.steps.lawful import obeys
@@ -19,7 +19,10 @@ from tests.steps.lawful import obeys
 BOOT = "/boot/firmware"
 TOKEN = "canary-canary-canary"
 LINE = "console=tty1 root=PARTUUID=9c1d22f1-02 rootwait"
-YAML = f'# mine\ncluster:\n  name: "home"\n  token: "{TOKEN}"\n  expect: 5\nwifi:\n  country: DE\n'
+YAML = (
+    f'# mine\ncluster:\n  name: "home"\n  token: "{TOKEN}"\n  expect: 5\n'
+    f"wifi:\n  country: DE\n  psk: {TOKEN}\n"
+)
 
 
 def hooked(folder: Path) -> FakePi:
@@ -33,27 +36,46 @@ def hooked(folder: Path) -> FakePi:
     pi.put(f"{BOOT}/kubepi-card.json", json.dumps({"tokens": tokens, "files": ["kubepi.pyz"]}))
     pi.put("/usr/sbin/sshd", "", 0o755)
     pi.put("/etc/ssh/sshd_config", "")
-    state.save_secret(pi, Secret("token"), TOKEN)
+    for name in ("token", "wifi-psk"):
+        state.save_secret(pi, Secret(name), TOKEN)
     pi.fake_disk.make_all_durable()
     return pi
 
 
-@pytest.mark.parametrize("step", [SshHostKeys(), TokenOffCard(BOOT), HookGone(BOOT)])
-def test_the_laws(step: SshHostKeys | TokenOffCard | HookGone, tmp_path: Path) -> None:
+def by_cloud_init(folder: Path) -> FakePi:
+    pi = hooked(folder)
+    pi.put(f"{BOOT}/cmdline.txt", f"{LINE} {MEMORY_TOKEN}\n")
+    pi.put(f"{BOOT}/{VENDOR_DATA}", BOOTHOOK)
+    pi.fake_disk.make_all_durable()
+    return pi
+
+
+def test_the_laws_where_cloud_init_starts_it(tmp_path: Path) -> None:
+    pi = obeys(HookGone(BOOT), by_cloud_init, tmp_path)
+    assert not pi.exists(f"{BOOT}/{VENDOR_DATA}")
+
+
+@pytest.mark.parametrize("step", [SshHostKeys(), SecretsOffCard(BOOT), HookGone(BOOT)])
+def test_the_laws(step: SshHostKeys | SecretsOffCard | HookGone, tmp_path: Path) -> None:
     obeys(step, hooked, tmp_path)
 
 
-def test_only_the_token_leaves_the_configuration(tmp_path: Path) -> None:
+def test_only_secrets_leave_the_configuration(tmp_path: Path) -> None:
     pi = hooked(tmp_path / "pi")
-    TokenOffCard(BOOT).apply(pi)
-    assert pi.read(f"{BOOT}/kubepi.yaml") == YAML.replace(f'  token: "{TOKEN}"\n', "")
+    SecretsOffCard(BOOT).apply(pi)
+    assert pi.read(f"{BOOT}/kubepi.yaml") == YAML.replace(f'  token: "{TOKEN}"\n', "").replace(
+        f"  psk: {TOKEN}\n", ""
+    )
 
 
-def test_the_token_stays_where_it_is_as_long_as_it_is_nowhere_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["token", "wifi-psk"])
+def test_a_secret_stays_where_it_is_as_long_as_it_is_nowhere_else(
+    name: str, tmp_path: Path
+) -> None:
     pi = hooked(tmp_path / "pi")
-    pi.remove(state.secret_file(Secret("token")))
+    pi.remove(state.secret_file(Secret(name)))
     with pytest.raises(StepFailed):
-        TokenOffCard(BOOT).apply(pi)
+        SecretsOffCard(BOOT).apply(pi)
     assert pi.read(f"{BOOT}/kubepi.yaml") == YAML
 
 

@@ -1,7 +1,6 @@
 """Which card this is, and what its kernel command line and Imager's script become."""
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubepi.decide.card import (
+    BOOTHOOK,
     FIRSTRUN_LINE,
     HOOK_TOKENS,
     Card,
@@ -18,23 +18,19 @@ from kubepi.decide.card import (
     recognise,
     with_firstrun_line,
 )
-from kubepi.decide.cardconfig import Cluster, cluster_text, config_text, read_cluster
 from kubepi.decide.cmdline import MEMORY_TOKEN, without_tokens
-from kubepi.decide.config import Layer, merge
-from kubepi.errors import ConfigError, UsageError
-from tests.cards import BOOKWORM, CARDS, FIRSTRUN, TRIXIE, issue
+from kubepi.errors import UsageError
+from tests.cards import BOOKWORM, CARDS, FIRSTRUN, IMAGED, TRIXIE, issue
 
-DEFAULTS = (Path(__file__).parents[2] / "defaults.yaml").read_text()
-CLUSTER = Cluster("home", "00108-1g818-60w40-j2gb1-g6gw3-rgdsk", 5)
 KNOWN = {
-    "bookworm": Card("bookworm", False, False),
-    "bookworm-imager": Card("bookworm", False, True),
-    "bookworm-booted": Card("either", True, False),
-    "trixie-2025": Card("trixie", False, False),
-    "trixie": Card("trixie", False, False),
-    "trixie-imager": Card("trixie", False, False),
-    "trixie-booted": Card("either", True, False),
-    "ubuntu-24.04": Card("ubuntu", False, False),
+    "bookworm": Card("bookworm", False),
+    "bookworm-imager": Card("bookworm", False, "firstrun"),
+    "bookworm-booted": Card("either", True),
+    "trixie-2025": Card("trixie", False),
+    "trixie": Card("trixie", False),
+    "trixie-imager": Card("trixie", False),
+    "trixie-booted": Card("either", True),
+    "ubuntu-24.04": Card("ubuntu", False),
 }
 
 
@@ -43,7 +39,8 @@ def test_every_known_card_is_recognised(name: str) -> None:
     assert recognise(CARDS[name]) == KNOWN[name]
 
 
-STOCK = CARDS["trixie"]
+IMAGED_BOOTED = IMAGED.replace(" resize", "").format(disk="9c1d22f1")
+STOCK, BARE = CARDS["trixie"], CARDS["trixie-2025"]
 
 
 @pytest.mark.parametrize(
@@ -59,12 +56,40 @@ STOCK = CARDS["trixie"]
         ({**STOCK, "custom.toml": ""}, "custom.toml"),
         ({**STOCK, "cmdline.txt": "root=/dev/sda2 rootwait\n", "issue.txt": ""}, "does not know"),
         ({**STOCK, "cmdline.txt": "rootwait\n", "issue.txt": issue("2022-09-22")}, "does not know"),
-        ({**STOCK, "cmdline.txt": "resize systemd.run=/boot/mine.sh\n"}, "systemd.run=/boot/mine"),
+        (
+            {**BARE, "cmdline.txt": "resize systemd.run=/boot/mine.sh\n"},
+            "systemd.run=/boot/mine.sh; and it has no user-data",
+        ),
     ],
 )
 def test_what_cannot_be_prepared_is_refused_by_name(files: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         recognise(files)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (BARE, "no user-data and meta-data"),
+        ({**STOCK, "vendor-data": "#cloud-config\n"}, "of somebody else"),
+        ({**STOCK, "user-data": "vendor_data: {enabled: false}\n"}, "decides about vendor data"),
+        ({**CARDS["trixie-imager"], "cmdline.txt": IMAGED_BOOTED}, "reads its files no more"),
+    ],
+)
+def test_where_cloud_init_cannot_start_it(files: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        recognise(files, by_vendor_data=True)
+
+
+@pytest.mark.parametrize("name", ["trixie", "trixie-imager", "ubuntu-24.04"])
+def test_cloud_init_may_start_it(name: str) -> None:
+    card = recognise(CARDS[name], by_vendor_data=True)
+    assert card.start == "vendor-data"
+    line = prepared_line(CARDS[name]["cmdline.txt"], card_tokens(card, ""))
+    assert "systemd.run" not in line and MEMORY_TOKEN in line.split()
+    taken = {**CARDS[name], "cmdline.txt": f"{line.rstrip()} systemd.run=/boot/mine.sh\n"}
+    assert recognise(taken).start == "vendor-data", "the line is taken"
+    assert recognise({**taken, "vendor-data": BOOTHOOK}).start == "vendor-data", "a second run"
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -77,7 +102,7 @@ def test_the_line_stays_one_line_and_its_hook_comes_last(name: str) -> None:
     assert without_tokens(after, tokens) == before
     words = after.split()
     assert MEMORY_TOKEN in words and "cfg80211.ieee80211_regdom=DE" in words
-    if found.imager:
+    if found.start == "firstrun":
         # Imager's own clean-up deletes everything behind its systemd.run
         assert words.index(MEMORY_TOKEN) < words.index("systemd.run=/boot/firstrun.sh")
         assert HOOK_TOKENS[0] not in words
@@ -138,29 +163,6 @@ def test_the_hook_gives_up_after_its_third_failure(name: str, tmp_path: Path) ->
             assert now == line
     assert now == f"{before.rstrip()} {MEMORY_TOKEN}\n"
     assert "given up" in (tmp_path / "kubepi.log").read_text()
-
-
-def test_a_cluster_file_is_read_as_it_was_written() -> None:
-    assert read_cluster(cluster_text(CLUSTER), "kubepi-cluster.yaml", DEFAULTS) == CLUSTER
-    assert CLUSTER.token not in repr(CLUSTER)
-
-
-@pytest.mark.parametrize("text", ["", "cluster: {name: home}\n"])
-def test_a_cluster_file_without_a_token_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"has no cluster\.token"):
-        read_cluster(text, "x.yaml", DEFAULTS)
-    with pytest.raises(ConfigError):
-        read_cluster("cluster: [", "x.yaml", DEFAULTS)
-
-
-def test_the_configuration_on_the_card_is_a_configuration() -> None:
-    for name, country in (("", ""), ("pi-attic", "NO")):
-        text = config_text(replace(CLUSTER, expect=3), name, country)
-        config = merge(DEFAULTS, [Layer("kubepi.yaml", text)], {}, ())
-        assert config.token == CLUSTER.token
-        assert config.settings["cluster.expect"] == 3
-        assert config.settings["node.name"] == name
-        assert config.settings["wifi.country"] == country
 
 
 def test_the_line_of_bookworm_as_it_is_written() -> None:

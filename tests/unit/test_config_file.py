@@ -78,7 +78,7 @@ MISTAKES = [
     ("node:\n  gpu_memory: 16", 2, "node.gpu_memory: unknown setting; did you mean boot.gpu_mem?"),
     ("cluster.name: x", 1, "cluster.name: unknown here; `name:` belongs below the line `cluster:`"),
     ("cluster:\nseeds: []", 2, "seeds: unknown here; `seeds:` belongs below the line `cluster:`"),
-    ("wifi:\n  ssid: x", 2, "wifi.ssid: unknown setting; known here: country, power_save"),
+    ("wifi:\n  x: x", 2, "wifi.x: unknown setting; known here: country, ssid, psk, power_save"),
     ("zzz: 1", 1, "zzz: unknown section; known here: cluster, node, kubernetes"),
     ("node:\n  name: a\n  name: b", 3, "node.name: is there twice, first in line 2; keep one"),
     ("node:\nwifi:\nnode:", 3, "node: is there twice, first in line 1; keep one"),

@@ -26,7 +26,7 @@ FLOORS = [
     {"cluster", "lan", "addons"},
     {"steps"},
     {"plan", "agent"},
-    {"terminal"},
+    {"terminal", "cardlog"},
     {"reconcile", "report"},
     {"commands"},
     {"cli"},

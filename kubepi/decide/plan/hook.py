@@ -5,9 +5,12 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
-from kubepi.steps.hook import HookGone, SshHostKeys, TokenOffCard
+from kubepi.steps.first_boot import LoginUser, TimeZone
+from kubepi.steps.hook import HookGone, SecretsOffCard, SshHostKeys
 from kubepi.steps.install import AGENT
+from kubepi.steps.kit import KitOffCard
 from kubepi.steps.services import ServiceEnabled
+from kubepi.steps.wifi import WifiJoined
 
 
 def plan(goal: Goal, facts: Facts, own_file: str, keep_token: bool) -> list[Step]:
@@ -16,8 +19,23 @@ def plan(goal: Goal, facts: Facts, own_file: str, keep_token: bool) -> list[Step
         *common.kubepi_on_disk(own_file),
         ServiceEnabled(AGENT),
         *common.names(goal, facts),
+        *_as_an_imager_would(goal, facts),
         SshHostKeys(),
         *common.boot(goal, facts),
-        *([] if keep_token else [TokenOffCard(folder)]),
+        KitOffCard(folder),
+        *([] if keep_token else [SecretsOffCard(folder)]),
         HookGone(folder),
     ]
+
+
+def _as_an_imager_would(goal: Goal, facts: Facts) -> list[Step]:
+    settings = goal.settings
+    steps: list[Step] = []
+    if settings["first_boot.user"]:
+        steps.append(LoginUser(settings["first_boot.user"], tuple(settings["first_boot.ssh_keys"])))
+    if settings["first_boot.timezone"]:
+        steps.append(TimeZone(settings["first_boot.timezone"]))
+    if settings["wifi.ssid"]:
+        country = settings["wifi.country"]
+        steps.append(WifiJoined(settings["wifi.ssid"], country, facts.has_network_manager))
+    return steps
