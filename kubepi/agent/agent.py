@@ -8,6 +8,7 @@ Tests: tests/unit/test_agent.py; the loop that drives it is in loop.py.
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from kubepi.agent.console import Console
 from kubepi.agent.duties import Duties
 from kubepi.agent.led import Led
 from kubepi.agent.voice import Sequence, compose, node_id
@@ -54,6 +55,7 @@ class Agent:
         self.duties = Duties(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.led = Led(self.host)
+        self.console = Console(self.host)
         self.seen = last_seen(self.host)
         self.heard = asyncio.Event()
         saved = state.read_json(self.host, KNOWN) or {}
@@ -109,9 +111,11 @@ class Agent:
             self.seen = now
 
     def blink(self) -> None:
-        """The LED shows what the advert says, and a decision to stop."""
+        """LED and console show what the advert says, the LED also a decision to stop."""
         stops = self.voter.decision is not None and self.voter.decision.verdict is Verdict.STOP
         self.led.show("stop" if stops else "" if self.said is None else self.said.state)
+        if self.said is not None:
+            self.console.show(self.said)
 
     def own(self) -> bytes:
         return self.record
@@ -143,7 +147,8 @@ class Agent:
         if self.book != self.written:
             state.write_json(self.host, PEERS, to_json(self.book), 0o644)
             self.written = self.book
-        known = dict(self.known)
+        gone = self.duties.returning.forgotten
+        known = {name: about for name, about in self.known.items() if name not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":
                 known.pop(name, None)

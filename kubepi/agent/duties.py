@@ -1,4 +1,5 @@
-"""What a master's agent does for the others: the joiner's bootstrap token, the leaver's Node.
+"""What a master's agent does for the others: the joiner's bootstrap token, the leaver's Node,
+and the stale one of a board that comes back.
 
 A kubelet may only read its own Node, so these are done by a master at a trusted node's word.
 May touch: bootstrap-token Secrets and Node objects. Tests: tests/unit/test_duties.py, tests/lab.
@@ -9,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kubepi.agent.returning import Known, Returning
 from kubepi.cluster import kubectl
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Secret
@@ -53,11 +55,18 @@ class Duties:
     token_until: float = 0.0
     left: set[str] = field(default_factory=set)
 
-    def wanted(self, book: Book) -> bool:
-        """Whether there is anything to do; cheap, so that no thread is started for nothing."""
-        return bool(self._joiners(book) and self._token_is_short()) or bool(self._leavers(book))
+    def __post_init__(self) -> None:
+        self.returning = Returning(self.host)
 
-    def do(self, book: Book) -> None:
+    def wanted(self, book: Book, known: Known) -> bool:
+        """Whether there is anything to do; cheap, so that no thread is started for nothing."""
+        return (
+            bool(self._joiners(book) and self._token_is_short())
+            or bool(self._leavers(book))
+            or self.returning.wanted(book, known)
+        )
+
+    def do(self, book: Book, known: Known) -> None:
         """Everything that is due; what fails is logged and tried again at the next call."""
         try:
             if self._joiners(book) and self._token_is_short():
@@ -65,6 +74,7 @@ class Duties:
             for name, node in self._leavers(book).items():
                 self._remove(node, book[name].advert.time)
                 self.left.add(name)
+            self.returning.do(book, known)
         except (KubepiError, NotYet) as error:
             self.host.log.tell(f"agent: a duty waits for the next try: {error}")
 

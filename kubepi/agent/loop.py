@@ -49,9 +49,9 @@ async def run_agent(host: Host) -> None:
             if duty is None or duty.done():
                 is_master = goal is not None and goal.role == "master"
                 serves = is_master and host.exists(state.WAS_MASTER)
-                wanted = serves and agent.duties.wanted(agent.book)
+                wanted = serves and agent.duties.wanted(agent.book, agent.known)
                 duty = (
-                    asyncio.create_task(asyncio.to_thread(agent.duties.do, agent.book))
+                    asyncio.create_task(asyncio.to_thread(agent.duties.do, agent.book, agent.known))
                     if wanted
                     else None
                 )

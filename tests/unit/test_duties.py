@@ -81,8 +81,8 @@ def test_the_secret_is_one_that_kubernetes_takes_for_an_hour() -> None:
 
 
 def test_a_joiner_gets_its_token_by_stdin_and_never_by_argv(master: Master) -> None:
-    assert master.duties.wanted(book(JOINER))
-    master.duties.do(book(JOINER))
+    assert master.duties.wanted(book(JOINER), {})
+    master.duties.do(book(JOINER), {})
     assert [json.loads(text)["stringData"]["token-secret"] for text in master.applied] == [SECRET]
     for argv in (*master.ran, *master.probed):
         assert SECRET not in " ".join(argv)
@@ -92,28 +92,28 @@ def test_a_joiner_gets_its_token_by_stdin_and_never_by_argv(master: Master) -> N
 
 
 def test_the_token_is_made_once_and_renewed_before_it_ends(master: Master) -> None:
-    master.duties.do(book(JOINER))
-    assert not master.duties.wanted(book(JOINER))
-    master.duties.do(book(JOINER))
+    master.duties.do(book(JOINER), {})
+    assert not master.duties.wanted(book(JOINER), {})
+    master.duties.do(book(JOINER), {})
     assert len(master.applied) == 1
     master.clock.seconds += TOKEN_SECONDS - RENEW_BEFORE + 1
-    assert master.duties.wanted(book(JOINER))
-    master.duties.do(book(JOINER))
+    assert master.duties.wanted(book(JOINER), {})
+    master.duties.do(book(JOINER), {})
     assert len(master.applied) == 2
 
 
 @pytest.mark.parametrize("word", ["new", "ready", "starting"])
 def test_who_does_not_join_gets_nothing(master: Master, word: str) -> None:
-    assert not master.duties.wanted(book(replace(JOINER, state=word)))
-    master.duties.do(book(replace(JOINER, state=word)))
+    assert not master.duties.wanted(book(replace(JOINER, state=word)), {})
+    master.duties.do(book(replace(JOINER, state=word)), {})
     assert master.told == []
 
 
 @pytest.mark.parametrize("advert", [JOINER, LEAVER])
 def test_a_stranger_has_no_wishes(master: Master, advert: Advert) -> None:
     strangers = book(advert, trusted=False)
-    assert not master.duties.wanted(strangers)
-    master.duties.do(strangers)
+    assert not master.duties.wanted(strangers, {})
+    master.duties.do(strangers, {})
     assert master.told == []
     assert master.probed == []
 
@@ -122,27 +122,27 @@ def test_a_stranger_has_no_wishes(master: Master, advert: Advert) -> None:
 
 
 def test_a_leaver_is_drained_then_deleted_once(master: Master) -> None:
-    assert master.duties.wanted(book(LEAVER))
-    master.duties.do(book(LEAVER))
+    assert master.duties.wanted(book(LEAVER), {})
+    master.duties.do(book(LEAVER), {})
     assert master.told == ["drain pi2", "delete node pi2"]
     drain = next(argv for argv in master.ran if "drain" in argv)
     assert any(word.startswith("--timeout=") for word in drain)
-    assert not master.duties.wanted(book(LEAVER))
-    master.duties.do(book(LEAVER))
+    assert not master.duties.wanted(book(LEAVER), {})
+    master.duties.do(book(LEAVER), {})
     assert len(master.told) == 2
     assert master.nodes == {"pi1"}
 
 
 def test_a_node_that_is_gone_already_needs_nothing(master: Master) -> None:
     master.nodes = {"pi1"}
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(LEAVER), {})
     assert master.told == []
-    assert not master.duties.wanted(book(LEAVER))
+    assert not master.duties.wanted(book(LEAVER), {})
 
 
 def test_what_cannot_be_drained_leaves_all_the_same(master: Master) -> None:
     master.broken = {"drain"}
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(LEAVER), {})
     assert master.nodes == {"pi1"}
     assert "pi2 leaves undrained" in (master.root / "log").read_text()
 
@@ -150,24 +150,24 @@ def test_what_cannot_be_drained_leaves_all_the_same(master: Master) -> None:
 @pytest.mark.parametrize("broken", ["delete", "get"])
 def test_what_fails_is_tried_again(master: Master, broken: str) -> None:
     master.broken = {broken}
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(LEAVER), {})
     assert "waits for the next try" in (master.root / "log").read_text()
-    assert master.duties.wanted(book(LEAVER))
+    assert master.duties.wanted(book(LEAVER), {})
     master.broken = set()
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(LEAVER), {})
     assert master.nodes == {"pi1"}
 
 
 def test_a_node_that_came_back_may_leave_again(master: Master) -> None:
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(LEAVER), {})
     master.nodes.add("pi2")
-    master.duties.do(book(replace(LEAVER, state="ready")))
-    master.duties.do(book(LEAVER))
+    master.duties.do(book(replace(LEAVER, state="ready")), {})
+    master.duties.do(book(LEAVER), {})
     assert master.nodes == {"pi1"}
 
 
 def test_a_joiner_and_a_leaver_at_once(master: Master) -> None:
-    master.duties.do(book(LEAVER, replace(JOINER, node="pi3", node_id="cc")))
+    master.duties.do(book(LEAVER, replace(JOINER, node="pi3", node_id="cc")), {})
     assert sorted(word.split()[0] for word in master.told) == ["apply", "delete", "drain"]
 
 
@@ -175,20 +175,20 @@ def test_a_recorded_farewell_takes_nobody_out_who_came_back(master: Master) -> N
     """A reset board that joins again has a new id; its old last word can be played to an agent
     that was restarted since and never heard it. The newer of the two, by their time, counts."""
     back = replace(JOINER, node_id="cc", state="ready", time=9000)
-    master.duties.do(book(LEAVER, back))
+    master.duties.do(book(LEAVER, back), {})
     assert master.nodes == {"pi1", "pi2"}
 
 
 def test_a_joiner_that_died_keeps_no_token_alive(master: Master) -> None:
     silent = {"bb": Peer(JOINER, True, master.monotonic() - SILENT_AFTER - 1)}
-    assert not master.duties.wanted(silent)
+    assert not master.duties.wanted(silent, {})
 
 
 def test_an_old_farewell_deletes_no_node_that_is_younger(master: Master) -> None:
     """Its recording is played to an agent that was restarted and has not heard the node yet."""
     master.made = "2026-11-21T12:00:00Z"
-    master.duties.do(book(replace(LEAVER, time=1_700_000_000)))
+    master.duties.do(book(replace(LEAVER, time=1_700_000_000)), {})
     assert master.nodes == {"pi1", "pi2"}
     master.duties.left.clear()
-    master.duties.do(book(replace(LEAVER, time=1_900_000_000)))
+    master.duties.do(book(replace(LEAVER, time=1_900_000_000)), {})
     assert master.nodes == {"pi1"}
