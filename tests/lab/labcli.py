@@ -17,6 +17,7 @@ from lablife import bring_up, leftovers, take_down
 from labmachine import install_packages, require_root, set_sysctls
 from labnet import subnet_of
 from labnodes import Node, Wanted, load_all, load_named
+from labpios import FLAVOURS
 from labpower import (
     become,
     cut_power,
@@ -92,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="make and boot fresh nodes; replaces this clone's lab")
     up.add_argument("count", type=node_count, metavar="N", help="how many nodes")
     up.add_argument("--release", choices=RELEASES, default=RELEASES[0])
+    flavour = "plain Debian, or with what a Raspberry Pi OS adds and where it waits for a keyboard"
+    up.add_argument("--flavour", choices=FLAVOURS, default=FLAVOURS[0], help=flavour)
     up.add_argument("--kit", type=Path, metavar="DIR", help="offline kit for /srv/kubepi-kit")
     up.add_argument("--no-kit", action="store_true", help="nodes that have none")
     card = "a card's boot partition, copied to each node's /boot/firmware before its first boot"
@@ -145,8 +148,9 @@ def act(options: argparse.Namespace, command: list[str]) -> int:
 def wanted_of(options: argparse.Namespace) -> Wanted:
     boards = tuple(options.board)
     return Wanted(
-        options.count, options.release, boards, options.kit, not options.no_kit, options.card
-    )
+        options.count, options.release, boards, options.kit, not options.no_kit, options.card,
+        options.flavour,
+    )  # fmt: skip
 
 
 def show(clone: Clone, as_json_text: bool) -> None:

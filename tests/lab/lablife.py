@@ -6,9 +6,9 @@ from pathlib import Path
 
 import labcgroups
 import labnet
-from labbase import base_root
 from labclone import Clone
 from labnodes import Node, Wanted, choose_boards, find_kit, load_all, prepare
+from labpios import root_of
 from labpower import switch_on, wait_until_up
 from labrun import LabError
 
@@ -17,10 +17,10 @@ def bring_up(clone: Clone, wanted: Wanted) -> list[Node]:
     """Fresh nodes pi1 to piN, booted; whatever an earlier lab of this clone left is cleared."""
     kit = find_kit(clone, wanted.kit) if wanted.has_kit else None
     boards = choose_boards(clone, wanted)
-    base = base_root(wanted.release)
+    base = root_of(wanted.flavour, wanted.release)
     take_down(clone)
     try:
-        nodes = make_nodes(clone, boards, base, kit, wanted.card)
+        nodes = make_nodes(clone, wanted, boards, base, kit)
         for node in nodes:
             switch_on(node)
         wait_until_up(nodes)
@@ -31,7 +31,7 @@ def bring_up(clone: Clone, wanted: Wanted) -> list[Node]:
 
 
 def make_nodes(
-    clone: Clone, boards: Sequence[str], base: Path, kit: str | None, card: Path | None
+    clone: Clone, wanted: Wanted, boards: Sequence[str], base: Path, kit: str | None
 ) -> list[Node]:
     clone.state.mkdir(mode=0o700, parents=True)
     subnet = labnet.claim_subnet(clone)
@@ -49,8 +49,9 @@ def make_nodes(
             bridge=clone.bridge,
             board=board,
             kit=kit,
+            flavour=wanted.flavour,
         )
-        prepare(clone, node, card)
+        prepare(clone, node, wanted.card)
     return load_all(clone)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labclone import Clone
 from labmachine import resolv_conf
+from labpios import FLAVOURS, HOST_NAME
 from labrun import LabError
 
 KIT_VARIABLE = "KUBEPI_KIT"
@@ -47,6 +48,7 @@ class Wanted:
     kit: Path | None = None
     has_kit: bool = True
     card: Path | None = None
+    flavour: str = FLAVOURS[0]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Node:
     bridge: str
     board: str
     kit: str | None
+    flavour: str
 
     @property
     def path(self) -> Path:
@@ -125,9 +128,10 @@ def prepare(clone: Clone, node: Node, card: Path | None = None) -> None:
     """Make the state folder of a node that has never booted; `card`: its boot partition."""
     for name in ("up", "work", "root", "containerd", "kubelet"):
         (node.path / name).mkdir(parents=True)
+    name = node.name if node.flavour == FLAVOURS[0] else HOST_NAME
     files = {
-        "etc/hostname": f"{node.name}\n",
-        "etc/hosts": HOSTS.format(name=node.name),
+        "etc/hostname": f"{name}\n",
+        "etc/hosts": HOSTS.format(name=name),
         "etc/resolv.conf": resolv_conf(),
         # This name takes precedence over systemd's own file for a container's network.
         "etc/systemd/network/80-container-host0.network": NETWORK_FILE.format(

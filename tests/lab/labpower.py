@@ -12,6 +12,7 @@ from typing import NoReturn
 import labcgroups
 from labnet import wait_for_no_link
 from labnodes import Node
+from labpios import WIZARD
 from labrun import LabError, last_lines, run, wait_until
 
 SUPERVISOR = Path(__file__).with_name("labsupervisor.py")
@@ -69,12 +70,20 @@ def wait_until_up(nodes: Sequence[Node], seconds: float = BOOT_SECONDS) -> None:
     waiting = list(nodes)
 
     def none_left() -> bool:
-        waiting[:] = [node for node in waiting if system_state(node) not in UP_STATES]
+        waiting[:] = [node for node in waiting if not is_up(node)]
         return not waiting or not all(is_on(node) for node in waiting)
 
     wait_until(none_left, seconds, every=0.3)
     if waiting:
         raise LabError("\n".join(diagnosis(node, seconds) for node in waiting))
+
+
+def is_up(node: Node) -> bool:
+    """All that is to start did, but for a wizard that waits for a keyboard."""
+    if system_state(node) in UP_STATES:
+        return True
+    jobs = try_in_node(node, ["systemctl", "is-active", WIZARD, "network.target"])
+    return jobs is not None and jobs.stdout.split() == ["activating", "active"]
 
 
 def diagnosis(node: Node, seconds: float) -> str:

@@ -154,7 +154,7 @@ def wait_finished(vm: Vm, what: str) -> None:
 @pytest.fixture(scope="module")
 def vm(pyz: Path) -> Iterator[Vm]:
     print(f"\nKUBEPI_SEED={SEED}", flush=True)
-    with vm_lab(vm_image(RELEASE, AMD64), amd64_kit()) as vm:
+    with vm_lab(vm_image(RELEASE, AMD64), amd64_kit(), Vm) as vm:
         first_boot(vm, pyz)
         yield vm
 

@@ -69,16 +69,20 @@ class Vm:
     def boot(self) -> float:
         """Switch it on and wait until it answers; how many seconds that took."""
         start = time.monotonic()
+        self.switch_on()
+        wait_until(lambda: not self.is_on or self.ssh("true").returncode == 0, BOOT_SECONDS, 2.0)
+        if not self.is_on or self.ssh("true").returncode:
+            raise LabError(self.diagnosis("does not answer"))
+        return time.monotonic() - start
+
+    def switch_on(self) -> None:
+        """Power, and nothing else: who asks, and when it answers, is for the caller."""
         with self.console.open("ab") as console:
             # it must not outlive the test run, however that ends
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self._qemu()],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        wait_until(lambda: not self.is_on or self.ssh("true").returncode == 0, BOOT_SECONDS, 2.0)
-        if not self.is_on or self.ssh("true").returncode:
-            raise LabError(self.diagnosis("does not answer"))
-        return time.monotonic() - start
 
     @property
     def is_on(self) -> bool:
@@ -185,7 +189,14 @@ class Vm:
             # not ip=: for that the initrd would wait for a network that it has no driver for
             "network.network.50-lab": NETWORK.format(address=self.address, gateway=self.gateway),
         }
-        return qemu(self.image, self.disk, self.kit, tap(self.clone), credentials)
+        words, drives = self.more()
+        return qemu(
+            self.image, self.disk, self.kit, tap(self.clone), credentials, words, drives
+        )
+
+    def more(self) -> tuple[list[str], list[str]]:
+        """Words for the kernel and disks that only some machines have."""
+        return [], []
 
 
 def tap(clone: Clone) -> str:

@@ -7,7 +7,7 @@ virtual machine has for itself, as a Pi has.
 import base64
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,11 @@ def vm_image(release: str, architecture: Architecture) -> VmImage:
         recipe = VmRecipe(base_root(release).name)
     else:
         recipe = ForeignRecipe(release, debian_mirror(), architecture)
+    return made(recipe, architecture)
+
+
+def made(recipe: VmRecipe | ForeignRecipe, architecture: Architecture) -> VmImage:
+    """The image of a recipe, built once and kept."""
     with locked(f"kubepi-lab-{recipe.folder.name}", EMULATED_SECONDS):
         if not recipe.folder.is_dir():
             build(recipe)
@@ -96,17 +101,27 @@ def make_overlay(below: Path, overlay: Path) -> None:
 
 
 def qemu(
-    image: VmImage, disk: Path, kit: Path, tap: str, credentials: Mapping[str, str]
+    image: VmImage,
+    disk: Path,
+    kit: Path,
+    tap: str,
+    credentials: Mapping[str, str],
+    words: Sequence[str] = (),
+    drives: Sequence[str] = (),
 ) -> list[str]:
-    """The command that runs the machine; systemd in it gets the credentials by their names."""
+    """The command that runs the machine; systemd in it gets the credentials by their names.
+
+    `words` come last on its kernel's command line, `drives` are further disks.
+    """
     console = f"console={image.architecture.console}"
-    words = ["root=/dev/vda", "ro", console, "net.ifnames=0", "panic=10"]
+    words = ["root=/dev/vda", "ro", console, "net.ifnames=0", "panic=10", *words]
     for name, content in credentials.items():
         value = base64.b64encode(content.encode()).decode()
         words.append(f"systemd.set_credential_binary={name}:{value}")
     disks = (
         f"file={disk},format=qcow2,if=virtio,cache=writeback",
         f"file={kit},format=raw,if=virtio,readonly=on",
+        *drives,
     )
     return [
         *image.architecture.command(),

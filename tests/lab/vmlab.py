@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import labnet
 from labclone import Clone, this_clone
@@ -16,6 +17,7 @@ from vmimage import VmImage, make_kit_disk, make_overlay
 
 RELEASE = "trixie"
 LOCK_SECONDS = 60
+AnyVm = TypeVar("AnyVm", bound=Vm)
 
 
 def vm_clone(architecture: Architecture) -> Clone:
@@ -31,14 +33,14 @@ def amd64_kit() -> Path:
 
 
 @contextmanager
-def vm_lab(image: VmImage, kit: Path) -> Iterator[Vm]:
+def vm_lab(image: VmImage, kit: Path, kind: type[AnyVm]) -> Iterator[AnyVm]:
     """A network, a kit and a virtual machine, still off, on a fresh disk; nothing is left of it."""
     clone = vm_clone(image.architecture)
     with locked(clone.mark, LOCK_SECONDS):
         take_down(clone)  # what a run left that was killed
-        vm: Vm | None = None
+        vm: AnyVm | None = None
         try:
-            vm = prepare(clone, image, kit)
+            vm = prepare(clone, image, kit, kind)
             yield vm
         finally:
             if vm is not None:
@@ -46,7 +48,7 @@ def vm_lab(image: VmImage, kit: Path) -> Iterator[Vm]:
             take_down(clone)
 
 
-def prepare(clone: Clone, image: VmImage, kit: Path) -> Vm:
+def prepare(clone: Clone, image: VmImage, kit: Path, kind: type[AnyVm]) -> AnyVm:
     set_sysctls()
     clone.state.mkdir(mode=0o700, parents=True)
     subnet = labnet.claim_subnet(clone)
@@ -54,7 +56,7 @@ def prepare(clone: Clone, image: VmImage, kit: Path) -> Vm:
     run(["ip", "tuntap", "add", tap(clone), "mode", "tap"])
     run(["ip", "link", "set", tap(clone), "master", clone.bridge, "up"])
     address, gateway = labnet.node_address(subnet, 1), labnet.gateway(subnet)
-    vm = Vm(clone, image, str(address), str(gateway), clone.state / "first.qcow2")
+    vm = kind(clone, image, str(address), str(gateway), clone.state / "first.qcow2")
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubepi-lab", "-f", str(vm.key)])
     make_overlay(image.disk, vm.disk)
     make_kit_disk(kit, vm.kit)

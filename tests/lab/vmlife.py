@@ -44,7 +44,7 @@ def whole_life(kubepi: Path, phases: Phases) -> None:
     """From the first boot to the reset; LabError where the machine is not as it should be."""
     kit = phases.run("offline kit", lambda: kit_for(ARM64))
     image = phases.run("disk image", lambda: vm_image(RELEASE, ARM64))
-    with vm_lab(image, kit) as vm:
+    with vm_lab(image, kit, Vm) as vm:
         phases.run("first boot", lambda: first_boot(vm, kubepi))
         packages = vm.ask(PACKAGES)
         phases.run("kubepi detect", lambda: detect(vm))

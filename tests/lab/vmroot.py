@@ -64,12 +64,16 @@ class VmRecipe:
             ["update-initramfs", "-u"],
         ):
             run([*ALONE, "sh", "-c", INSIDE, str(root), *command], log=log)
-        forget_machine(root)
-        (root / "etc/hostname").write_text(dict(self.files)["etc/hostname"])
+        self.settle(root)
         for name in ("vmlinuz", "initrd.img"):
             shutil.copyfile((root / name).resolve(), folder / name)
         make_disk(root, folder / "disk.img", self.size, log)
         shutil.rmtree(root)
+
+    def settle(self, root: Path) -> None:
+        """As on a card that was never booted."""
+        forget_machine(root)
+        (root / "etc/hostname").write_text(dict(self.files)["etc/hostname"])
 
 
 def write_files(root: Path, files: tuple[tuple[str, str], ...]) -> None:

@@ -1,0 +1,67 @@
+"""A Raspberry Pi OS on which nobody presses a key becomes a Ready node by itself, and stays one.
+
+Its wizard waits for a keyboard for ever, so that multi-user.target is never reached, and Imager's
+user-data makes cloud-init write /etc/hosts anew at every boot: `tests/run --long pios`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pis import KIT, Pis, wait_for
+from vmcard import prepared_card
+
+from tests.cards import CARDS
+
+pytestmark = [pytest.mark.lab, pytest.mark.long("pios")]
+NODE = "pi1"
+NAME = "kitchen"  # as Imager's user-data has it
+WAYS = {"hook": (), "vendor-data": ("--vendor-data",)}
+
+
+@contextmanager
+def switched_on(card: Path) -> Iterator[Pis]:
+    pis = Pis()
+    try:
+        pis.up(1, "--flavour", "pios", "--card", str(card))
+        yield pis
+    finally:
+        pis.down()
+
+
+def is_whole(pis: Pis) -> bool | None:
+    """Ready, and as wanted: the agent and the node's own kubelet of this boot have answered."""
+    if pis.nodes_ready(NODE) != {NAME}:
+        return None
+    return True if pis.run(NODE, "kubepi", "status").returncode == 0 else None
+
+
+def boot_id(pis: Pis) -> str:
+    return pis.run(NODE, "cat", "/proc/sys/kernel/random/boot_id").stdout
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nobody_presses_a_key(way: str, pyz: Path, tmp_path: Path) -> None:
+    card = prepared_card(pyz, tmp_path, CARDS["trixie-imager"], "--expect", "1", *WAYS[way])
+    with (card / "kubepi.yaml").open("a") as stream:
+        stream.write(f"downloads:\n  kit: {KIT}\n")
+    start = time.monotonic()
+    with switched_on(card) as pis:
+        wait_for("a Ready node", lambda: is_whole(pis), 900)
+        print(f"\n{way}: Ready {time.monotonic() - start:.0f} s after it was switched on")
+        for _ in range(3):
+            state = pis.run(NODE, "systemctl", "is-active", "userconfig", "multi-user.target")
+            assert state.stdout.split() == ["activating", "inactive"]
+            assert pis.ask(NODE, "hostname").strip() == NAME
+            hosts = pis.ask(NODE, "cat", "/etc/hosts").splitlines()
+            assert f"127.0.1.1\t{NAME}" in hosts
+            assert [line for line in hosts if line.endswith("\thome.kubepi.internal")]
+            before = boot_id(pis)
+            pis.lab("reboot", NODE)
+            assert boot_id(pis) != before
+            wait_for("Ready again", lambda: is_whole(pis), 300)
+        assert " failed (" in pis.ask(NODE, "tail", "-n1", "/boot/firmware/kubepi.log")
+        log = pis.ask(NODE, "cat", "/var/log/kubepi.log")
+        assert log.count("agent: starts as") >= 4, "the journal of a Pi is gone after a power cut"
