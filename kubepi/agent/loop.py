@@ -15,12 +15,14 @@ from kubepi.lan.discovery import Discovery
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
+from kubepi.steps.identity import copied_from
 
 LOOK_AGAIN = 10.0  # seconds between looks at the address
 
 
 async def run_agent(host: Host) -> None:
     """Until it is cancelled."""
+    await _until_own(host)
     agent = Agent(host, look(host))
     host.log.tell(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
     direct = await open_direct(agent.own, agent.hear)
@@ -59,6 +61,15 @@ async def run_agent(host: Host) -> None:
     finally:
         agent.led.show("ready")
         await discovery.stop()
+
+
+async def _until_own(host: Host) -> None:
+    """A copied card says nothing in the name of the node that it was copied from."""
+    serial = look(host).board.serial
+    if other := copied_from(host, serial):
+        host.log.tell(f"agent: waits: this card is a copy of that of the board {other}")
+    while copied_from(host, serial) is not None:
+        await asyncio.sleep(TICK)
 
 
 async def _pause(heard: asyncio.Event) -> None:

@@ -22,6 +22,16 @@ IDENTITY = f"{state.STATE}/identity"
 MACHINE_ID = "/etc/machine-id"
 SECOND_MACHINE_ID = "/var/lib/dbus/machine-id"
 SSH = "/etc/ssh"
+OF_ONE_NODE = (
+    state.NODE_ID, state.SEQUENCE, state.VOTE, state.SYNC_LATENCY, state.WAS_MASTER,
+    state.ELECTION,
+)  # fmt: skip
+
+
+def copied_from(host: Host, serial: str | None) -> str | None:
+    """The board whose identity this card carries, if that is not this one."""
+    made_for = (host.read(IDENTITY) or "").strip()
+    return made_for if serial is not None and made_for not in ("", serial) else None
 
 
 @dataclass(frozen=True)
@@ -38,20 +48,19 @@ class UniqueIdentity:
         return "identity of this board"
 
     def check(self, host: Host) -> Finding | None:
-        made_for = (host.read(IDENTITY) or "").strip()
-        if not made_for:
+        if not (host.read(IDENTITY) or "").strip():
             return Finding("is not recorded")
-        return None if made_for == self.serial else Finding(f"is that of {made_for}: a copied card")
+        other = copied_from(host, self.serial)
+        return None if other is None else Finding(f"is that of {other}: a copied card")
 
     def apply(self, host: Host) -> None:
-        made_for = (host.read(IDENTITY) or "").strip()
-        if made_for and made_for != self.serial:
+        if copied_from(host, self.serial) is not None:
             state.want_reboot(host, f"a machine-id of its own for {self.serial}")
             _renew_machine_id(host)
             _renew_ssh_keys(host)
             # the agent of a copied card speaks with an id of its own
             state.want_restart(host, "kubepi-agent.service")
-            for name in (state.NODE_ID, state.SEQUENCE, state.VOTE, state.SYNC_LATENCY):
+            for name in OF_ONE_NODE:
                 host.remove(name)
         host.mkdir(state.STATE, 0o700)
         host.write(IDENTITY, f"{self.serial}\n", 0o600)

@@ -6,6 +6,7 @@ from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.election import MasterDecided, SyncMeasured
 from kubepi.steps.install import AGENT
+from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.services import ServiceRunning
 
 
@@ -14,6 +15,8 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         # who this Pi is and how fit comes first: the agent speaks of both
         *common.kubepi_on_disk(own_file),
         *common.names(goal, facts),
+        # who is to be elected is in no cluster: what is there came with a copied card
+        *([KubeadmReset()] if {"node", "control plane"} & set(facts.kubernetes) else []),
         SyncMeasured(),
         ServiceRunning(AGENT),
         MasterDecided(),

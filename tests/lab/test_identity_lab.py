@@ -1,0 +1,98 @@
+"""Cards that were copied, and boards that come back with a fresh one: who they are in the cluster.
+
+`tests/run --long identity`: a master, a worker, and a third Pi that plays both parts.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pis import FILE, KIT, Pis, wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.long("identity")]
+DISKS = ("up", "containerd", "kubelet")
+CABLE = "etc/systemd/network/80-container-host0.network"
+GONE_AFTER = 180  # seconds until a Node that is off counts as NotReady, with some to spare
+
+
+@pytest.fixture(scope="module")
+def pis(pyz: Path) -> Iterator[Pis]:
+    """pi1 is the master, pi2 a worker, pi3 was never told anything."""
+    pis = Pis()
+    try:
+        pis.up(3)
+        pis.push(pyz)
+        keep_fresh(pis, "pi2")
+        assert pis.kubepi("pi1", "init", "--kit", KIT).returncode == 0
+        join(pis, "pi2")
+        yield pis
+    finally:
+        pis.down()
+
+
+def join(pis: Pis, node: str) -> None:
+    pis.write(node, "/root/token", pis.token())
+    done = pis.kubepi(node, "join", "--kit", KIT, "--token-file", "/root/token")
+    assert done.returncode == 0, done.stderr
+
+
+def keep_fresh(pis: Pis, node: str) -> None:
+    """The few files of its disk that the lab gave it, for a card that is flashed anew."""
+    folder = pis.folders[node]
+    names = ("etc/hostname", "etc/hosts", "etc/resolv.conf", CABLE, "etc/kubepi/kubepi.yaml")
+    for name in names:
+        target = folder / "fresh" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "up" / name, target)
+    shutil.copytree(folder / "up" / Path(FILE).parent.relative_to("/"), folder / "fresh/root")
+
+
+def test_a_copied_card_becomes_a_node_of_its_own(pis: Pis) -> None:
+    pis.lab("cut", "pi2")
+    pis.lab("cut", "pi3")
+    worker, copy = pis.folders["pi2"], pis.folders["pi3"]
+    cable = (copy / "up" / CABLE).read_text()
+    for disk in DISKS:
+        shutil.rmtree(copy / disk)
+        shutil.copytree(worker / disk, copy / disk, symlinks=True)
+    (copy / "up" / CABLE).write_text(cable)
+    for node in ("pi2", "pi3"):
+        pis.lab("boot", node)
+
+    def whole() -> str | None:
+        ready = pis.nodes_ready()
+        others = ready - {"pi1", "pi2"}
+        return others.pop() if {"pi1", "pi2"} < ready and len(others) == 1 else None
+
+    own = wait_for("the copy as a third node", whole, 600)
+    assert own.startswith("pi-")
+    assert pis.ask("pi3", "hostname").strip() == own
+    assert pis.ask("pi2", "hostname").strip() == "pi2"
+    for file in ("/etc/machine-id", "/var/lib/kubepi/node-id"):
+        assert pis.ask("pi2", "cat", file) != pis.ask("pi3", "cat", file)
+    assert pis.run("pi3", "kubepi", "status").returncode == 0
+
+
+def test_a_known_board_with_a_fresh_card_takes_name_and_labels_back(pis: Pis) -> None:
+    pis.ask("pi1", "kubectl", "label", "node", "pi2", "disk=ssd")
+    node_uid = ("kubectl", "get", "node", "pi2", "-o", "jsonpath={.metadata.uid}")
+    before = pis.ask("pi1", *node_uid)
+    pis.lab("cut", "pi2")
+    folder = pis.folders["pi2"]
+    for disk in DISKS:
+        shutil.rmtree(folder / disk)
+        (folder / disk).mkdir()
+    shutil.rmtree(folder / "up")
+    shutil.copytree(folder / "fresh", folder / "up", symlinks=True)
+    wait_for("pi2 NotReady", lambda: True if "pi2" not in pis.nodes_ready() else None, GONE_AFTER)
+    pis.lab("boot", "pi2")
+    join(pis, "pi2")
+    wait_for("pi2 Ready", lambda: True if "pi2" in pis.nodes_ready() else None, 180)
+    assert pis.ask("pi1", *node_uid) != before, "it is another Node"
+
+    def labelled() -> bool | None:
+        words = ("get", "node", "pi2", "-o", "jsonpath={.metadata.labels.disk}")
+        return True if pis.ask("pi1", "kubectl", *words) == "ssd" else None
+
+    wait_for("its label", labelled, 60)
