@@ -51,9 +51,10 @@ def run_with_config(host: Host, documents: list[dict[str, Any]], *words: str) ->
         host.remove(CONFIG)
 
 
-def wipe(host: Host) -> None:
+def wipe(host: Host, *options: str) -> None:
     """Take back a half-done init or join, so that the next one starts from nothing."""
-    host.run(["kubeadm", "reset", "--force", "--cri-socket=unix:///run/containerd/containerd.sock"])
+    socket = "--cri-socket=unix:///run/containerd/containerd.sock"
+    host.run(["kubeadm", "reset", "--force", socket, *options])
     for name in ("admin.conf", "super-admin.conf", "kubelet.conf", "bootstrap-kubelet.conf"):
         host.remove(f"/etc/kubernetes/{name}")
 
@@ -187,7 +188,12 @@ class KubeadmJoin:
 
 @dataclass(frozen=True)
 class KubeadmReset:
-    """The opposite of init and join: no container, mount or certificate of Kubernetes left."""
+    """The opposite of init and join: no container, mount or certificate of Kubernetes left.
+
+    What a copied card brought was never a member: `is_copy` leaves the other one's etcd alone.
+    """
+
+    is_copy: bool = False
 
     @property
     def name(self) -> str:
@@ -204,7 +210,7 @@ class KubeadmReset:
     def apply(self, host: Host) -> None:
         if host.probe(["kubeadm", "version", "-o", "short"]).ok:
             host.run(["systemctl", "start", "containerd"])
-            wipe(host)
+            wipe(host, *(["--skip-phases=remove-etcd-member"] if self.is_copy else []))
         # kubeadm leaves what it could not unmount: a dead NFS server, a busy volume
         for mount in host.mounts_below("/var/lib/kubelet"):
             host.run(["umount", mount])

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubepi.decide.card import FIRSTRUN_LINE, card_tokens, recognise
 from kubepi.decide.plan import sdcard
+from kubepi.errors import UsageError
 from kubepi.machine.runner import run_plan
 from kubepi.machine.step import Step
 from kubepi.steps.card import RECORD, CardAsBefore, CardFile, CardLine, FirstrunLine
@@ -18,7 +22,7 @@ CONFIG = 'cluster:\n  token: "canary-canary-canary"\n'
 PYZ = b"the bytes of kubepi.pyz"
 
 
-BY_CLOUD_INIT = "by cloud-init"  # a card's name with this behind it: how its hook is started
+BY_CLOUD_INIT = ", by cloud-init"  # a card's name with this behind it: how its hook is started
 
 
 def plan(name: str) -> list[Step]:
@@ -103,6 +107,43 @@ def test_the_line_comes_last_so_that_half_a_card_boots_as_before(tmp_path: Path)
     assert isinstance(plan("trixie")[-1], CardLine)
     assert isinstance(plan("bookworm-imager")[-2], FirstrunLine)
     assert plan(f"trixie{BY_CLOUD_INIT}")[-1].name == "vendor-data"
+
+
+@given(st.text(max_size=300), st.booleans())
+@settings(max_examples=50)
+def test_whatever_is_in_user_data_stays_byte_for_byte(text: str, by_vendor_data: bool) -> None:
+    with TemporaryDirectory() as folder:
+        pi = card("trixie", Path(folder, "card"))
+        pi.path("/user-data").write_bytes(data := text.encode(errors="replace"))
+        files = CARDS["trixie"] | {"user-data": data.decode()}
+        try:
+            found = recognise(files, by_vendor_data)
+        except UsageError:
+            return  # cloud-init cannot start it
+        steps = sdcard.plan(found, PYZ, CONFIG, "DE", keep_token=False)
+        run_plan(steps, pi, Recorder())
+        assert pi.path("/user-data").read_bytes() == data
+        run_plan(sdcard.undo(), pi, Recorder())
+        assert pi.path("/user-data").read_bytes() == data
+
+
+def shown(name: str, folder: Path) -> str:
+    """What changed on a card, and what came onto it."""
+    before, pi = CARDS[name.removesuffix(BY_CLOUD_INIT)], prepared(name, folder)
+    found = {file: pi.read(f"/{file}") or "" for file in pi.listdir("/")}
+    lines = [f"== {name}"]
+    for file, text in found.items():
+        if file not in before:
+            lines.append(f"+ {file}")
+        elif text != before[file]:
+            lines.append(f"~ {file}\n{text.rstrip()}")
+    return "\n".join([*lines, ""])
+
+
+def test_the_golden_cards(tmp_path: Path) -> None:
+    """To be changed by hand, and looked at: a Pi boots from these lines."""
+    golden = (Path(__file__).with_name("golden") / "cards.txt").read_text()
+    assert "\n".join(shown(name, tmp_path / name) for name in WAYS) == golden
 
 
 def test_no_secret_is_in_a_plan_or_a_record(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from kubepi.steps.services import ServiceRunning
 
 
 def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
+    has_node = not {"node", "control plane"}.isdisjoint(facts.kubernetes)
     return [
         # who this Pi is and how fit comes first: the agent speaks of both
         *common.kubepi_on_disk(own_file),
         *common.names(goal, facts),
         # who is to be elected is in no cluster: what is there came with a copied card
-        *([KubeadmReset()] if {"node", "control plane"} & set(facts.kubernetes) else []),
+        *([KubeadmReset(is_copy=True)] if has_node else []),
         SyncMeasured(),
         ServiceRunning(AGENT),
         MasterDecided(),
