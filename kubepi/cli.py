@@ -4,6 +4,7 @@
 Pi every imported module is felt (tests/bench/startup.py).
 """
 
+import os
 import sys
 
 from kubepi import VERSION
@@ -62,12 +63,23 @@ def main(argv: list[str] | None = None) -> int:
         if option != "--root" or (not value and len(words) < 2):
             return _say_usage(f"unknown option {words[0]}")
         root, words = (value, words[1:]) if value else (words[1], words[2:])
+    if not words and _is_first_boot():
+        words = ["hook"]
     if not words:
         print(help_text(), end="", file=sys.stderr)
         return 2
     if words[0] not in VERBS:
         return _say_usage(f"unknown command {words[0]!r}{_suggestion(words[0])}")
     return _run(words[0], words[1:], root)
+
+
+def _is_first_boot() -> bool:
+    """Dropped on a card by hand, the file alone is what the kernel's command line names.
+
+    systemd tells its own child so by its process id (systemd.exec(5), $SYSTEMD_EXEC_PID).
+    """
+    started = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+    return started and sys.path[0].startswith("/boot/")
 
 
 def _suggestion(word: str) -> str:
@@ -84,7 +96,6 @@ def _say_usage(sentence: str) -> int:
 
 def _run(verb: str, words: list[str], root: str) -> int:
     import argparse
-    import os
     from importlib import import_module
     from pathlib import Path
     from typing import NoReturn

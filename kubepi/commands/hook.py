@@ -5,13 +5,17 @@ import argparse
 from kubepi.commands import changing
 from kubepi.commands import settings as wanted
 from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.plan import hook as plan
 from kubepi.decide.settings import SECRETS
 from kubepi.errors import UsageError
 from kubepi.machine import state
 from kubepi.machine.configfiles import load
+from kubepi.machine.facts import boot_folder
 from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import ON_CARD, OWN_KIT
+from kubepi.machine.runner import run_plan
 from kubepi.reconcile import prepare_first_boot
+from kubepi.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, host: Host) -> int:
     changing.need_root(host, "hook", dry_run=False)
+    folder = boot_folder(host)
+    if folder is not None:
+        run_plan(plan.dropped(folder, args.keep_token), host, Terminal(quiet_ok=True))
     before = state.load_goal(host)
     config = load(host, {})
     wanted.warn(config)

@@ -27,6 +27,8 @@ HOOK_TOKENS = (
     f"systemd.run=/boot/firmware/{HOOK}", "systemd.run_success_action=reboot",
     "systemd.run_failure_action=reboot", "systemd.unit=kernel-command-line.target",
 )  # fmt: skip
+# what a user types who drops the two files on the card by hand, as the README tells
+DROPPED = "systemd.run=/boot/firmware/kubepi.pyz"
 Start = Literal["line", "firstrun", "vendor-data"]
 VENDOR_DATA: Literal["vendor-data"] = "vendor-data"
 # cloud-init runs it at every boot, whatever user-data says and whoever is logged in
@@ -85,7 +87,7 @@ def recognise(files: Mapping[str, str], by_vendor_data: bool = False) -> Card:
             "flash it anew without customisation: sdcard sets name, user and Wi-Fi",
         )
     line = files[CMDLINE].partition("\n")[0].split()
-    own = (*IMAGER_RUN, HOOK_TOKENS[0])
+    own = (*IMAGER_RUN, HOOK_TOKENS[0], DROPPED)
     foreign = [token for token in line if token.startswith("systemd.run=") and token not in own]
     obstacle = _no_vendor_data(files, line)
     if foreign and obstacle:

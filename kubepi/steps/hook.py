@@ -7,7 +7,15 @@ record of own tokens below /var/lib/kubepi, SSH host keys. Tests: tests/steps/te
 import re
 from dataclasses import dataclass
 
-from kubepi.decide.card import BOOTHOOK, CMDLINE, HOOK, HOOK_TOKENS, VENDOR_DATA
+from kubepi.decide.card import (
+    BOOTHOOK,
+    CMDLINE,
+    DROPPED,
+    HOOK,
+    HOOK_TOKENS,
+    VENDOR_DATA,
+    hook_script,
+)
 from kubepi.decide.cmdline import without_tokens
 from kubepi.decide.goal import Secret
 from kubepi.machine import state
@@ -46,6 +54,31 @@ class SshHostKeys:
             host.remove(name.removesuffix(".pub"))
             host.remove(f"{name.removesuffix('.pub')}.pub")
         host.run(["ssh-keygen", "-A"])
+
+
+@dataclass(frozen=True)
+class HookScripted:
+    """Of a card prepared by hand: its line starts the script, which gives up after three tries."""
+
+    boot_folder: str
+    keep_token: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.boot_folder}/{HOOK}"
+
+    @property
+    def _line(self) -> str:
+        return f"{self.boot_folder}/{CMDLINE}"
+
+    def check(self, host: Host) -> Finding | None:
+        words = (read_text(host, self._line) or "").split()
+        return Finding(f"is not what {CMDLINE} starts") if DROPPED in words else None
+
+    def apply(self, host: Host) -> None:
+        host.write(self.name, hook_script(self.keep_token), host.mode(self._line) or 0o644)
+        text = read_text(host, self._line) or ""
+        write_text(host, self._line, text.replace(DROPPED, HOOK_TOKENS[0]))
 
 
 @dataclass(frozen=True)

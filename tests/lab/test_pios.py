@@ -4,6 +4,7 @@ Its wizard waits for a keyboard for ever, so that multi-user.target is never rea
 user-data makes cloud-init write /etc/hosts anew at every boot: `tests/run --long pios`.
 """
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,36 @@ import pytest
 from pis import KIT, Pis, wait_for
 from vmcard import prepared_card
 
+from kubepi.decide.credentials import new_token
 from tests.cards import CARDS
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("pios")]
 NODE = "pi1"
 NAME = "kitchen"  # as Imager's user-data has it
-WAYS = {"hook": (), "vendor-data": ("--vendor-data",)}
+WAYS = ("hook", "vendor-data", "by hand")
+TOKENS = (
+    "cgroup_enable=memory systemd.run=/boot/firmware/kubepi.pyz systemd.run_success_action=reboot "
+    "systemd.run_failure_action=reboot systemd.unit=kernel-command-line.target"
+)
+
+
+def card_of(way: str, pyz: Path, folder: Path) -> Path:
+    """By hand: two files and what the README tells to add to the line."""
+    files = CARDS["trixie-imager"]
+    if way != "by hand":
+        options = ("--vendor-data",) if way == "vendor-data" else ()
+        return prepared_card(pyz, folder, files, "--expect", "1", *options)
+    card = folder / "bootfs"
+    card.mkdir()
+    token = new_token(b"only a lab's token")
+    by_hand = {
+        "cmdline.txt": f"{files['cmdline.txt'].rstrip()} {TOKENS}\n",
+        "kubepi.yaml": f"cluster:\n  token: {token}\n  expect: 1\n",
+    }
+    for name, text in (files | by_hand).items():
+        (card / name).write_text(text)
+    shutil.copy(pyz, card / "kubepi.pyz")
+    return card
 
 
 @contextmanager
@@ -44,7 +69,7 @@ def boot_id(pis: Pis) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nobody_presses_a_key(way: str, pyz: Path, tmp_path: Path) -> None:
-    card = prepared_card(pyz, tmp_path, CARDS["trixie-imager"], "--expect", "1", *WAYS[way])
+    card = card_of(way, pyz, tmp_path)
     with (card / "kubepi.yaml").open("a") as stream:
         stream.write(f"downloads:\n  kit: {KIT}\n")
     start = time.monotonic()
@@ -62,6 +87,9 @@ def test_nobody_presses_a_key(way: str, pyz: Path, tmp_path: Path) -> None:
             pis.lab("reboot", NODE)
             assert boot_id(pis) != before
             wait_for("Ready again", lambda: is_whole(pis), 300)
-        assert " failed (" in pis.ask(NODE, "tail", "-n1", "/boot/firmware/kubepi.log")
+        assert not pis.run(NODE, "grep", "token:", "/boot/firmware/kubepi.yaml").stdout
+        assert "systemd.run" not in pis.ask(NODE, "cat", "/boot/firmware/cmdline.txt")
+        if way != "by hand":  # there it is the journal's
+            assert " failed (" in pis.ask(NODE, "tail", "-n1", "/boot/firmware/kubepi.log")
         log = pis.ask(NODE, "cat", "/var/log/kubepi.log")
         assert log.count("agent: starts as") >= 4, "the journal of a Pi is gone after a power cut"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.decide.card import BOOTHOOK, HOOK, HOOK_TOKENS, VENDOR_DATA
+from kubepi.decide.card import BOOTHOOK, DROPPED, HOOK, HOOK_TOKENS, VENDOR_DATA, hook_script
 from kubepi.decide.cmdline import MEMORY_TOKEN
 from kubepi.decide.goal import Secret
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.steps.boot import own_tokens
-from kubepi.steps.hook import COUNT, HookGone, SecretsOffCard, SshHostKeys
+from kubepi.steps.hook import COUNT, HookGone, HookScripted, SecretsOffCard, SshHostKeys
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.steps.lawful import obeys
@@ -53,6 +53,23 @@ def by_cloud_init(folder: Path) -> FakePi:
 def test_the_laws_where_cloud_init_starts_it(tmp_path: Path) -> None:
     pi = obeys(HookGone(BOOT), by_cloud_init, tmp_path)
     assert not pi.exists(f"{BOOT}/{VENDOR_DATA}")
+
+
+def dropped(folder: Path) -> FakePi:
+    """Two files and one line, by hand."""
+    pi = hooked(folder)
+    pi.put(f"{BOOT}/cmdline.txt", f"{LINE} {DROPPED} {' '.join(HOOK_TOKENS[1:])}\n")
+    pi.remove(f"{BOOT}/{HOOK}")
+    pi.fake_disk.make_all_durable()
+    return pi
+
+
+def test_the_laws_of_a_card_prepared_by_hand(tmp_path: Path) -> None:
+    pi = obeys(HookScripted(BOOT, False), dropped, tmp_path)
+    assert pi.read(f"{BOOT}/{HOOK}") == hook_script(False)
+    assert pi.read(f"{BOOT}/cmdline.txt") == f"{LINE} {' '.join(HOOK_TOKENS)}\n"
+    HookGone(BOOT).apply(pi)
+    assert pi.read(f"{BOOT}/cmdline.txt") == f"{LINE}\n"
 
 
 @pytest.mark.parametrize("step", [SshHostKeys(), SecretsOffCard(BOOT), HookGone(BOOT)])

@@ -6,11 +6,16 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.first_boot import LoginUser, TimeZone
-from kubepi.steps.hook import HookGone, SecretsOffCard, SshHostKeys
+from kubepi.steps.hook import HookGone, HookScripted, SecretsOffCard, SshHostKeys
 from kubepi.steps.install import AGENT
 from kubepi.steps.kit import KitOffCard
 from kubepi.steps.services import ServiceEnabled
 from kubepi.steps.wifi import WifiJoined
+
+
+def dropped(boot_folder: str, keep_token: bool) -> list[Step]:
+    """Before anything is read that a person typed: whatever is wrong in it, the boot goes on."""
+    return [HookScripted(boot_folder, keep_token)]
 
 
 def plan(goal: Goal, facts: Facts, own_file: str, keep_token: bool) -> list[Step]:
