@@ -4,6 +4,7 @@ The FAT partition is small, is written at the end of a step only, and its errors
 Tests: tests/unit/test_cardlog.py.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -21,10 +22,11 @@ def card_log(host: Host, boot_folder: str | None) -> Callable[[str], None] | Non
     path = host.path(f"{boot_folder}/{NAME}")
 
     def write(line: str) -> None:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(host.now()))
         # a card that is full or read-only: /var/log/kubepi.log has it all
         with suppress(OSError):
             is_full = path.exists() and path.stat().st_size > LARGEST
             with path.open("w" if is_full else "a", encoding="utf-8") as stream:
-                stream.write(f"{host.log.redact(line)}\n")
+                stream.write(f"{stamp} {host.log.redact(line)}\n")
 
     return write

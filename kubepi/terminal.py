@@ -16,7 +16,7 @@ COLOURS = {"ok": "2", "changed": "32", "would change": "33", "reboot": "33", "fa
 class Terminal:
     """Shows steps as they go; `quiet_ok` leaves out what was right already.
 
-    `copy` gets each whole line too.
+    `copy` gets each whole line too that tells of a change or a failure.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Terminal:
         took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
         words = f"{step}: {finding}" if finding else step
         print(f"{self._paint(status)} {words}{took}", file=self._stream, flush=True)
-        self.keep(f"{status:12} {words}{took}")
+        if status != "ok":
+            self.keep(f"{status:12} {words}{took}")
 
     def summary(self, counts: Counts, seconds: float, verb: str = "changed") -> None:
         """The last line: `23 steps: 20 ok, 3 changed, 0 failed (41 s)`."""

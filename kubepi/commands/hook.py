@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         )
     if before is None:
         settings, flagged = wanted.settings_of(args, config, None, host)
-        if settings["downloads.kit"].endswith(f"/{ON_CARD}"):
+        if settings["downloads.kit"] == f"{folder}/{ON_CARD}":
             settings["downloads.kit"] = OWN_KIT  # it is moved there
         before = Goal("up", settings, flagged=flagged)
     known = {name: value for name, value in secrets.items() if value is not None}

@@ -7,6 +7,7 @@ from kubepi.steps.card import RECORD
 from tests.fakes import FakePi
 
 BOOT = "/boot/firmware"
+STAMP = "2027-01-15 08:00:00"  # the fake clock's
 
 
 def prepared(folder: Path) -> FakePi:
@@ -26,7 +27,9 @@ def test_lines_are_appended_and_hold_no_secret(tmp_path: Path) -> None:
     assert write is not None
     write("changed file a")
     write("failed: canary-canary")
-    assert pi.read(f"{BOOT}/{NAME}") == "changed file a\nfailed: [secret]\n"
+    assert pi.read(f"{BOOT}/{NAME}") == (
+        f"{STAMP} changed file a\n{STAMP} failed: [secret]\n"
+    )
 
 
 def test_it_begins_anew_before_it_fills_the_card(tmp_path: Path) -> None:
@@ -35,7 +38,7 @@ def test_it_begins_anew_before_it_fills_the_card(tmp_path: Path) -> None:
     write = card_log(pi, BOOT)
     assert write is not None
     write("new")
-    assert pi.read(f"{BOOT}/{NAME}") == "new\n"
+    assert pi.read(f"{BOOT}/{NAME}") == f"{STAMP} new\n"
 
 
 def test_a_card_that_takes_nothing_stops_nothing(tmp_path: Path) -> None:
