@@ -78,13 +78,19 @@ def base_root(release: str) -> Path:
     return recipe.folder
 
 
-def build(recipe: Recipe) -> None:
-    log = CACHE / f"{recipe.folder.name}.log"
+def aside(folder: Path, what: str) -> tuple[Path, Path]:
+    """Where a folder of the cache is built before it gets its name, and the log of that."""
+    log = CACHE / f"{folder.name}.log"
     log.unlink(missing_ok=True)
-    unfinished = recipe.folder.with_name(f"{recipe.folder.name}.unfinished")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
     if unfinished.exists():
         shutil.rmtree(unfinished)
-    print(f"making the base root {recipe.folder} (log: {log})", flush=True)
+    print(f"making the {what} {folder} (log: {log})", flush=True)
+    return unfinished, log
+
+
+def build(recipe: Recipe) -> None:
+    unfinished, log = aside(recipe.folder, "base root")
     bootstrap = ["debootstrap", "--variant=minbase", f"--include={','.join(recipe.packages)}"]
     run([*ALONE, *bootstrap, recipe.release, str(unfinished), recipe.mirror.main], log=log)
     write_settings(recipe, unfinished)

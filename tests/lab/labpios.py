@@ -6,11 +6,10 @@ machine-id. Sources: RPi-Distro's pi-gen, raspberrypi-sys-mods and userconf-pi.
 """
 
 import hashlib
-import shutil
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from labbase import ALONE, BUILD_SECONDS, CACHE, base_root, forget_machine
+from labbase import ALONE, BUILD_SECONDS, CACHE, aside, base_root, forget_machine
 from labrun import locked, run
 
 FLAVOURS = ("plain", "pios")
@@ -73,12 +72,7 @@ def root_of(flavour: str, release: str) -> Path:
 
 
 def build(recipe: PiosRecipe) -> None:
-    log = CACHE / f"{recipe.folder.name}.log"
-    log.unlink(missing_ok=True)
-    root = recipe.folder.with_name(f"{recipe.folder.name}.unfinished")
-    if root.exists():
-        shutil.rmtree(root)
-    print(f"making the root {recipe.folder} (log: {log})", flush=True)
+    root, log = aside(recipe.folder, "root")
     run(["cp", "-a", str(CACHE / recipe.base), str(root)], log=log)
     keep_preloaded = ["-o", "APT::Keep-Downloaded-Packages=false"]
     install = ["apt-get", *keep_preloaded, "install", "-y", "--no-install-recommends"]

@@ -1,6 +1,6 @@
 """Five Pis that elect their master in trouble: one late, cut or deaf, or without multicast.
 
-All of it in `tests/run --long election`; three Pis without trouble are in test_zero_touch.py.
+All of it in `tests/run --long election`; without trouble: test_zero_touch.py, test_cards_lab.py.
 """
 
 import json
@@ -33,16 +33,6 @@ def five(pyz: Path) -> Iterator[Pis]:
 def prefer(pis: Pis, node: str) -> None:
     """It becomes the master if it is there: the others are as fit as it is."""
     pis.ask(node, "sh", "-c", "printf 'node:\\n  role: master\\n' >> /etc/kubepi/kubepi.yaml")
-
-
-@pytest.mark.parametrize("expect", [5, 5, 5, 0])
-def test_all_at_once(five: Pis, expect: int) -> None:
-    give_config(five, NODES, expect=expect)
-    start = time.monotonic()
-    said = up_together(five, NODES)
-    master = wait_one_cluster(five, NODES)
-    assert sum("is a worker of the cluster" in text for text in said.values()) == 4
-    print(f"\nexpect {expect}: {master}, all Ready after {time.monotonic() - start:.0f} s")
 
 
 def test_one_is_two_minutes_late(five: Pis) -> None:
@@ -102,6 +92,15 @@ def test_without_multicast_the_seeds_are_asked(five: Pis) -> None:
         five.ask(node, "iptables", "-A", "INPUT", "-d", "224.0.0.251", "-j", "DROP")
     with up_on(five, NODES):
         wait_one_cluster(five, NODES)
+
+
+def test_two_clusters_started_together_stay_apart(five: Pis) -> None:
+    attic, cellar = NODES[:3], NODES[3:]
+    give_config(five, attic, expect=len(attic), name="attic")
+    give_config(five, cellar, expect=len(cellar), name="cellar")
+    up_together(five, NODES)
+    for nodes in (attic, cellar):
+        assert wait_one_cluster(five, nodes) in nodes
 
 
 def test_two_masters_made_by_force_are_reported_by_all(five: Pis) -> None:

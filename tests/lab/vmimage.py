@@ -6,12 +6,11 @@ virtual machine has for itself, as a Pi has.
 
 import base64
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labbase import CACHE, base_root
+from labbase import CACHE, aside, base_root
 from labmachine import debian_mirror
 from labrun import locked, run
 from vmarch import AMD64, Architecture
@@ -74,13 +73,8 @@ def made(recipe: VmRecipe | ForeignRecipe, architecture: Architecture) -> VmImag
 def build(recipe: VmRecipe | ForeignRecipe) -> None:
     """Built aside and renamed: a folder of that name is always whole."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    log = CACHE / f"{recipe.folder.name}.log"
-    log.unlink(missing_ok=True)
-    unfinished = recipe.folder.with_name(f"{recipe.folder.name}.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
+    unfinished, log = aside(recipe.folder, "image")
     unfinished.mkdir(mode=0o700)
-    print(f"making the image {recipe.folder} (log: {log})", flush=True)
     recipe.build(unfinished, log)
     unfinished.rename(recipe.folder)
 
