@@ -17,6 +17,8 @@ from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kernel import can_load
 
+RESOLV_CONFS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -100,7 +102,12 @@ class DeploymentReady:
         found = json.loads(result.stdout)
         wanted = found["spec"].get("replicas", 1)
         there = found.get("status", {}).get("availableReplicas", 0)
-        return None if there >= wanted else f"{there} of {wanted} replicas are available"
+        if there >= wanted:
+            return None
+        # a LAN without DHCP, a Pi without a name server: CoreDNS' forward plugin ends at once
+        nameless = self.deployment == "coredns" and not _has_name_server(host)
+        why = "; it needs a nameserver, and /etc/resolv.conf names none" if nameless else ""
+        return f"{there} of {wanted} replicas are available{why}"
 
     def check(self, host: Host) -> Finding | None:
         seen = self._seen(host)
@@ -108,6 +115,12 @@ class DeploymentReady:
 
     def apply(self, host: Host) -> None:
         host.wait_until(self.deployment, lambda: self._seen(host), self.patience, 1.0)
+
+
+def _has_name_server(host: Host) -> bool:
+    """In what kubelet gives to pods: systemd-resolved's list where that runs, as kubeadm sets it."""
+    texts = (host.read(name) or "" for name in RESOLV_CONFS)
+    return any(line.startswith("nameserver ") for text in texts for line in text.splitlines())
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ FILES = (
     ("etc/cloud/cloud.cfg.d/99-lab.cfg", "network: {config: disabled}\n"),
     (
         "etc/NetworkManager/conf.d/lab.conf",
-        "[keyfile]\nunmanaged-devices=interface-name:host0;interface-name:eth0\n",
+        "[main]\ndns=none\n\n[keyfile]\nunmanaged-devices=interface-name:host0;interface-name:eth0\n",
     ),
     ("etc/hostname", f"{HOST_NAME}\n"),
     ("etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{HOST_NAME}\n"),

@@ -181,10 +181,19 @@ def test_what_is_seen_of_a_deployment(
     tmp_path: Path, answer: dict[str, Any] | None, finding: str | None
 ) -> None:
     pi = master(tmp_path / "pi")
+    pi.put("/etc/resolv.conf", "# a comment\nnameserver 192.168.1.1\n")
     said = (1, "E1121\nthe server could not find it\n") if answer is None else None
     pi.looks("kubectl", script=lambda *_: said or (0, json.dumps(answer)))
     found = COREDNS.check(pi.read_only())
     assert (None if found is None else str(found)) == finding
+
+
+def test_coredns_without_a_nameserver_says_why_it_does_not_come(tmp_path: Path) -> None:
+    pi = master(tmp_path / "pi")
+    pi.looks("kubectl", script=lambda *_: (0, '{"spec": {}}'))
+    assert str(COREDNS.check(pi)) == (
+        "0 of 1 replicas are available; it needs a nameserver, and /etc/resolv.conf names none"
+    )
 
 
 def test_a_deployment_is_waited_for(tmp_path: Path) -> None:
