@@ -118,7 +118,7 @@ class DeploymentReady:
 
 
 def _has_name_server(host: Host) -> bool:
-    """In what kubelet gives to pods: systemd-resolved's list where that runs, as kubeadm sets it."""
+    """In what kubelet gives to pods; kubeadm names systemd-resolved's list where that runs."""
     texts = (host.read(name) or "" for name in RESOLV_CONFS)
     return any(line.startswith("nameserver ") for text in texts for line in text.splitlines())
 
