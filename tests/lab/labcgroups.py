@@ -9,6 +9,7 @@ belongs to a lab, whoever started it.
 import os
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -111,12 +112,20 @@ def kill(cgroups: list[Path]) -> None:
         left = processes(cgroups) - {os.getpid()}
         for process in left:
             kill_one(process)
-        for file in freezers:
-            file.write_text("THAWED")
+        for folder in cgroups:
+            thaw(folder)
         return not left
 
     if not wait_until(gone, DIE_SECONDS):
         raise LabError(f"processes outlive SIGKILL: {sorted(processes(cgroups))}")
+
+
+def thaw(top: Path) -> None:
+    """All below, too: runc freezes a container of its own accord while it starts it."""
+    for folder, _, files in os.walk(top):
+        if "freezer.state" in files:
+            with suppress(FileNotFoundError):  # removed while we looked
+                Path(folder, "freezer.state").write_text("THAWED")
 
 
 def frozen(file: Path) -> bool:
