@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pis import KIT, Pis, wait_for
 from vmcard import prepared_card
+from vmlab import amd64_kit
 
 from kubepi.decide.credentials import new_token
 from tests.cards import CARDS
@@ -20,6 +21,7 @@ from tests.cards import CARDS
 pytestmark = [pytest.mark.lab, pytest.mark.long("pios")]
 NODE = "pi1"
 NAME = "kitchen"  # as Imager's user-data has it
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMhnzGtvZ2rGm0FVxFBJ4nWq8y5C7Zc8cmUfDcKZc1zD ann"
 WAYS = ("hook", "vendor-data", "by hand")
 TOKENS = (
     "cgroup_enable=memory systemd.run=/boot/firmware/kubepi.pyz systemd.run_success_action=reboot "
@@ -30,9 +32,10 @@ TOKENS = (
 def card_of(way: str, pyz: Path, folder: Path) -> Path:
     """By hand: two files and what the README tells to add to the line."""
     files = CARDS["trixie-imager"]
-    if way != "by hand":
-        options = ("--vendor-data",) if way == "vendor-data" else ()
-        return prepared_card(pyz, folder, files, "--expect", "1", *options)
+    if way == "vendor-data":
+        return prepared_card(pyz, folder, files, "--vendor-data", *all_options(folder))
+    if way == "hook":
+        return with_kit(prepared_card(pyz, folder, files, "--expect", "1"))
     card = folder / "bootfs"
     card.mkdir()
     token = new_token(b"only a lab's token")
@@ -43,7 +46,40 @@ def card_of(way: str, pyz: Path, folder: Path) -> Path:
     for name, text in (files | by_hand).items():
         (card / name).write_text(text)
     shutil.copy(pyz, card / "kubepi.pyz")
+    return with_kit(card)
+
+
+def with_kit(card: Path) -> Path:
+    """The one that the lab gives to its nodes."""
+    with (card / "kubepi.yaml").open("a") as stream:
+        stream.write(f"downloads:\n  kit: {KIT}\n")
     return card
+
+
+def all_options(folder: Path) -> list[str]:
+    """What an imager would ask, and a kit on the card."""
+    (folder / "password").write_text("swordfish in the attic\n")
+    (folder / "key.pub").write_text(f"{KEY}\n")
+    return [
+        "--expect", "1", "--user", "kubi", "--ssh-key", str(folder / "key.pub"), "--timezone",
+        "Europe/Oslo", "--wifi", "Attic", "--wifi-password-file", str(folder / "password"),
+        "--country", "NO", "--kit", str(amd64_kit()),
+    ]  # fmt: skip
+
+
+def assert_as_asked(pis: Pis) -> None:
+    """What `all_options` say is there, and the kit is on the disk instead of the card."""
+    said = pis.ask(
+        NODE, "sh", "-c",
+        "sudo -u kubi sudo -n id -u; readlink /etc/localtime; ls -d /boot/firmware/kubepi-kit;"
+        "stat -c '%U %a' /home/kubi/.ssh/authorized_keys /var/lib/kubepi/kit/bundle.yaml "
+        "/etc/NetworkManager/system-connections/kubepi-wifi.nmconnection 2>&1; true",
+    )  # fmt: skip
+    assert said.splitlines() == [
+        "0", "/usr/share/zoneinfo/Europe/Oslo", "kubi 600", "root 644", "root 600",
+    ]  # fmt: skip
+    assert pis.ask(NODE, "cat", "/home/kubi/.ssh/authorized_keys") == f"{KEY}\n"
+    assert not pis.run(NODE, "grep", "-r", "psk", "/boot/firmware/kubepi.yaml").stdout
 
 
 @contextmanager
@@ -70,12 +106,12 @@ def boot_id(pis: Pis) -> str:
 @pytest.mark.parametrize("way", WAYS)
 def test_nobody_presses_a_key(way: str, pyz: Path, tmp_path: Path) -> None:
     card = card_of(way, pyz, tmp_path)
-    with (card / "kubepi.yaml").open("a") as stream:
-        stream.write(f"downloads:\n  kit: {KIT}\n")
     start = time.monotonic()
     with switched_on(card) as pis:
         wait_for("a Ready node", lambda: is_whole(pis), 900)
         print(f"\n{way}: Ready {time.monotonic() - start:.0f} s after it was switched on")
+        if way == "vendor-data":
+            assert_as_asked(pis)
         for _ in range(3):
             state = pis.run(NODE, "systemctl", "is-active", "userconfig", "multi-user.target")
             assert state.stdout.split() == ["activating", "inactive"]
