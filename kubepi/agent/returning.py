@@ -55,19 +55,20 @@ class Returning:
     def _back(self, book: Book, known: Known) -> dict[str, set[str]]:
         """Name -> ids that it had on earlier cards, for each that joins with another one now."""
         now = self.host.monotonic()
-        alive = {name for name, peer in book.items() if peer.trusted and not peer.is_silent(now)}
         found = {}
-        for name in alive:
-            advert = book[name].advert
-            earlier = {i for i, (node, _) in known.items() if node == advert.node} - {name}
-            earlier -= self.forgotten
-            # two that are both there are a duplicate, which the joiner finds out by itself
-            if advert.state == "joining" and earlier and not earlier & alive:
-                found[advert.node] = earlier
+        for name, peer in book.items():
+            node = peer.advert.node
+            earlier = {i for i, (other, _) in known.items() if other == node} - {name}
+            joins = peer.trusted and not peer.is_silent(now) and peer.advert.state == "joining"
+            if joins and earlier - self.forgotten:
+                found[node] = earlier - self.forgotten
         return found
 
     def _clear(self, node: str) -> None:
-        """The uid is written down first: a Node that comes later is not this one."""
+        """The uid is written down first: a Node that comes later is not this one.
+
+        A Ready one is that of a live duplicate, which the joiner finds out by itself.
+        """
         saved: dict[str, Any] | None = state.read_json(self.host, f"{LABELS}/{node}")
         found = kubectl.get_node(self.host, node)
         if found is None:

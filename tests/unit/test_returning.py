@@ -92,10 +92,9 @@ def test_the_new_node_is_never_taken_for_the_stale_one(master: Master) -> None:
         (joining("old"), KNOWN),
         (joining(state="ready"), KNOWN),
         (joining(), {}),
-        ({**joining(), **joining("old", "ready")}, KNOWN),
         ({}, KNOWN),
     ],
-    ids=["same card", "a member", "never seen", "both are there", "nobody"],
+    ids=["same card", "a member", "never seen", "nobody"],
 )
 def test_nothing_is_done_otherwise(book: Book, known: Known, master: Master) -> None:
     duty = Returning(master)
