@@ -1,7 +1,7 @@
 """The agent's one loop: once a second it looks at this node, speaks when there is news, and acts.
 
-Imports neither requests nor yaml: it stays under 30 MB. May touch: what agent.py, voter.py,
-duties.py and led.py beside it may. Tests: tests/lab.
+Imports neither requests nor yaml: it stays under 30 MB. May touch: what the files beside it may;
+on a copied card kubelet and kubepi-resume. Tests: tests/lab.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 from kubepi.steps.identity import copied_from
+from kubepi.steps.install import RESUME
 
 LOOK_AGAIN = 10.0  # seconds between looks at the address
 
@@ -64,10 +65,16 @@ async def run_agent(host: Host) -> None:
 
 
 async def _until_own(host: Host) -> None:
-    """A copied card says nothing in the name of the node that it was copied from."""
+    """A copied card says nothing in the name of the node that it was copied from.
+
+    Neither does its kubelet; what makes it a node of its own is started.
+    """
     serial = look(host).board.serial
     if other := copied_from(host, serial):
         host.log.tell(f"agent: waits: this card is a copy of that of the board {other}")
+        host.write(state.PENDING, "", 0o600)
+        host.run(["systemctl", "stop", "--no-block", "kubelet.service"])
+        host.run(["systemctl", "start", "--no-block", RESUME])
     while copied_from(host, serial) is not None:
         await asyncio.sleep(TICK)
 
