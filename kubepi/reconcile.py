@@ -14,6 +14,7 @@ from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.plan import hook, make_plan
+from kubepi.decide.preflight import FOREIGN_CLUSTER as FOREIGN
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
@@ -87,9 +88,11 @@ def prepare_first_boot(
     with state.locked(host, "hook"):
         for name, value in secrets.items():
             state.save_secret(host, Secret(name), value)
-        if state.load_goal(host) is None:
-            state.save_goal(host, goal)
         facts, progress = look(host), Terminal()
+        if state.load_goal(host) is None and {"node", "control plane"} & set(facts.kubernetes):
+            raise PreflightFailed(FOREIGN.sentence, FOREIGN.cure)
+        if state.load_goal(host) != goal:
+            state.save_goal(host, goal)
         host.log.line(f"run hook on {facts.host_name}")
         start = time.monotonic()
         counts = run_plan(hook.plan(goal, facts, own_file(), keep_token), host, progress)
@@ -101,9 +104,9 @@ def decided(goal: Goal, host: Host) -> Goal:
     """What the election made of "up": the master of a new cluster, or a worker of the one there."""
     decision = state.read_json(host, state.ELECTION)
     if decision["verdict"] == "lead":
-        return replace(goal, verb="init")
+        return replace(goal, verb="init", was=None)
     settings = {**goal.settings, "cluster.name": the_master(host).cluster}
-    return replace(goal, verb="join", settings=settings)
+    return replace(goal, verb="join", was=None, settings=settings)
 
 
 def _say_reboot(host: Host) -> bool:
@@ -119,7 +122,7 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
     waived = {*options.ignore, *goal.settings["preflight.ignore"]}
     found = preflight.problems(facts, goal, host.now(), BUILT)
     if state.load_goal(host) is None and {"node", "control plane"} & set(facts.kubernetes):
-        found.append(preflight.FOREIGN_CLUSTER)
+        found.append(FOREIGN)
     for problem in found:
         if problem.name in waived:
             host.log.line(f"waived {problem.name}: {problem.sentence}")

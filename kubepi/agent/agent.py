@@ -148,6 +148,7 @@ class Agent:
             state.write_json(self.host, PEERS, to_json(self.book), 0o644)
             self.written = self.book
         gone = self.duties.returning.forgotten
+        self.book = {name: peer for name, peer in self.book.items() if name not in gone}
         known = {name: about for name, about in self.known.items() if name not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":

@@ -35,7 +35,7 @@ class Console:
         self.said = line
         try:
             # a getty may stand in the middle of a line
-            self.host.tune(CONSOLE, f"\r\n{line}\r\n")
+            self.host.mutter(CONSOLE, f"\r\n{line}\r\n")
         except KubepiError as error:
             self.is_broken = True
             self.host.log.tell(f"agent: the console stays as it is: {error.sentence}")

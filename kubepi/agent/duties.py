@@ -69,12 +69,13 @@ class Duties:
     def do(self, book: Book, known: Known) -> None:
         """Everything that is due; what fails is logged and tried again at the next call."""
         try:
+            # before its new card has joined onto the stale Node
+            self.returning.do(book, known)
             if self._joiners(book) and self._token_is_short():
                 self._make_token()
             for name, node in self._leavers(book).items():
                 self._remove(node, book[name].advert.time)
                 self.left.add(name)
-            self.returning.do(book, known)
         except (KubepiError, NotYet) as error:
             self.host.log.tell(f"agent: a duty waits for the next try: {error}")
 

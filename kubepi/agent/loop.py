@@ -1,13 +1,14 @@
 """The agent's one loop: once a second it looks at this node, speaks when there is news, and acts.
 
-Imports neither requests nor yaml: it stays under 30 MB. May touch: what the files beside it may;
-on a copied card kubelet and kubepi-resume. Tests: tests/lab.
+Imports neither requests nor yaml: it stays under 30 MB. May touch: what the files beside it may.
+Tests: tests/lab.
 """
 
 import asyncio
 from contextlib import suppress
 
 from kubepi.agent.agent import TICK, Agent
+from kubepi.agent.copied import find_own_place
 from kubepi.decide.goal import Goal
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import Direct, open_direct
@@ -15,15 +16,15 @@ from kubepi.lan.discovery import Discovery
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
-from kubepi.steps.identity import copied_from
-from kubepi.steps.install import RESUME
+from kubepi.machine.kernel import first_line
+from kubepi.steps.identity import HOSTNAME
 
 LOOK_AGAIN = 10.0  # seconds between looks at the address
 
 
 async def run_agent(host: Host) -> None:
     """Until it is cancelled."""
-    await _until_own(host)
+    await find_own_place(host)
     agent = Agent(host, look(host))
     host.log.tell(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
     direct = await open_direct(agent.own, agent.hear)
@@ -64,21 +65,6 @@ async def run_agent(host: Host) -> None:
         await discovery.stop()
 
 
-async def _until_own(host: Host) -> None:
-    """A copied card says nothing in the name of the node that it was copied from.
-
-    Neither does its kubelet; what makes it a node of its own is started.
-    """
-    serial = look(host).board.serial
-    if other := copied_from(host, serial):
-        host.log.tell(f"agent: waits: this card is a copy of that of the board {other}")
-        host.write(state.PENDING, "", 0o600)
-        host.run(["systemctl", "stop", "--no-block", "kubelet.service"])
-        host.run(["systemctl", "start", "--no-block", RESUME])
-    while copied_from(host, serial) is not None:
-        await asyncio.sleep(TICK)
-
-
 async def _pause(heard: asyncio.Event) -> None:
     """A second, or until a vote is heard."""
     with suppress(TimeoutError):
@@ -101,9 +87,10 @@ def _ask(agent: Agent, direct: Direct, goal: Goal | None, asked: float, news: bo
 
 
 async def _follow_address(agent: Agent, discovery: Discovery) -> Discovery:
-    """Cables are plugged and leases change: speak from the address that is there now."""
+    """Cables are plugged, leases and names change: speak from the address that is there now."""
     now = agent.host.monotonic()
-    if now - agent.looked_at < LOOK_AGAIN:
+    is_named = first_line(agent.host, HOSTNAME) == agent.facts.host_name
+    if is_named and now - agent.looked_at < LOOK_AGAIN:
         return discovery
     agent.looked_at = now
     before = agent.address()

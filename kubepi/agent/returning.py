@@ -15,6 +15,7 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 
 LABELS = f"{state.STATE}/labels"
+TO_BE_HEARD = 8.0  # seconds; a node that just boots speaks every second
 AGAIN = 10.0  # seconds between looks at the API while a Node is awaited
 Known = Mapping[str, tuple[str, str]]  # node id -> name, address
 
@@ -35,6 +36,7 @@ class Returning:
 
     host: Host
     forgotten: set[str] = field(default_factory=set)
+    joining_since: dict[str, float] = field(default_factory=dict)
     looked_at: float = float("-inf")
 
     def wanted(self, book: Book, known: Known) -> bool:
@@ -55,12 +57,19 @@ class Returning:
     def _back(self, book: Book, known: Known) -> dict[str, set[str]]:
         """Name -> ids that it had on earlier cards, for each that joins with another one now."""
         now = self.host.monotonic()
+        joining = {
+            name: peer.advert.node
+            for name, peer in book.items()
+            if peer.trusted and not peer.is_silent(now) and peer.advert.state == "joining"
+        }
+        since = {name: self.joining_since.get(name, now) for name in joining}
+        self.joining_since = since
         found = {}
-        for name, peer in book.items():
-            node = peer.advert.node
+        for name, node in joining.items():
             earlier = {i for i, (other, _) in known.items() if other == node} - {name}
-            joins = peer.trusted and not peer.is_silent(now) and peer.advert.state == "joining"
-            if joins and earlier - self.forgotten:
+            # one that was heard since is there: a duplicate, which the joiner finds out by itself
+            gone = all(i not in book or book[i].heard < since[name] for i in earlier)
+            if earlier - self.forgotten and gone and now > since[name] + TO_BE_HEARD:
                 found[node] = earlier - self.forgotten
         return found
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from kubepi.commands import changing
 from kubepi.decide.goal import Goal
+from kubepi.decide.names import unique_name
 from kubepi.errors import LockHeld, NoGoal
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options, reconcile_up
-from kubepi.steps.identity import copied_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
 
 
 def _own_goal(goal: Goal, host: Host) -> Goal:
-    """On a card that was copied from another board this Pi finds its own place in the cluster."""
-    other = copied_from(host, look(host).board.serial)
-    if other is None or goal.verb == "reset":
+    """On a copied card this Pi finds its own place in the cluster, under a name of its own."""
+    if not host.exists(state.COPIED) or goal.verb in ("up", "reset"):
         return goal
-    host.log.tell(f"resume: this card is a copy of that of the board {other}: a node of its own")
-    return replace(goal, verb="up", settings={**goal.settings, "node.name": "", "node.address": ""})
+    own = {"node.name": unique_name(look(host)), "node.address": ""}
+    return replace(goal, verb="up", was=goal.verb, settings={**goal.settings, **own})

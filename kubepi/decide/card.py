@@ -31,13 +31,17 @@ HOOK_TOKENS = (
 DROPPED = "systemd.run=/boot/firmware/kubepi.pyz"
 Start = Literal["line", "firstrun", "vendor-data"]
 VENDOR_DATA: Literal["vendor-data"] = "vendor-data"
-# cloud-init runs it at every boot, whatever user-data says and whoever is logged in
+COUNT = "kubepi-hook.count"
+# cloud-init runs it at every boot, whatever user-data says and whoever is logged in; where the
+# kernel's line has an instance id, from its own copy, also when the file is gone. It must not
+# begin a module that the reboot would cut: it would never run that one again (25.1).
 BOOTHOOK = f"""\
 #cloud-boothook
 #!/bin/sh
 # kubepi: starts its hook at the first boot; written by `kubepi sdcard`
+test -e /boot/firmware/{HOOK} || exit 0
 /bin/sh /boot/firmware/{HOOK}
-test -e /boot/firmware/{VENDOR_DATA} || systemctl --no-block reboot
+test -e /boot/firmware/{VENDOR_DATA} || {{ systemctl --no-block reboot; sleep 60; }}
 """
 # one line in Imager's own script, before it removes itself
 FIRSTRUN_LINE = f"/bin/sh /boot/firmware/{HOOK} || true  # kubepi\n"
@@ -181,9 +185,9 @@ def hook_script(keep_token: bool) -> str:
 #!/bin/sh
 # kubepi: puts itself on this Pi at the first boot; written by `kubepi sdcard`
 boot=/boot/firmware
-count=$(cat "$boot/kubepi-hook.count" 2>/dev/null || echo 0)
+count=$(cat "$boot/{COUNT}" 2>/dev/null || echo 0)
 count=$((count + 1))
-echo "$count" > "$boot/kubepi-hook.count"
+echo "$count" > "$boot/{COUNT}"
 sync
 if /usr/bin/python3 -I "$boot/kubepi.pyz" {words} >> "$boot/kubepi.log" 2>&1; then
     exit 0
@@ -193,7 +197,9 @@ if [ "$count" -ge 3 ]; then
     sed -E -e ':next' -e 's#(^| )({tokens})( |$)#\\1#' -e 'tnext' -e 's# +$##' \\
         "$boot/{CMDLINE}" > "$boot/{CMDLINE}.new" &&
         sync && mv "$boot/{CMDLINE}.new" "$boot/{CMDLINE}" && sync
-    grep -q kubepi "$boot/{VENDOR_DATA}" 2>/dev/null && rm "$boot/{VENDOR_DATA}" && sync
+    grep -q kubepi "$boot/{VENDOR_DATA}" 2>/dev/null && rm "$boot/{VENDOR_DATA}"
+    rm -f "$boot/{COUNT}" "$boot/{HOOK}"
+    sync
 fi
 exit 0
 """

@@ -143,6 +143,17 @@ class Host(Files):
         except OSError as error:
             raise StepFailed(f"cannot set {name} to {value}: {error.strerror}") from error
 
+    def mutter(self, name: str, text: str) -> None:
+        """Say something on a terminal, if it takes it at once.
+
+        Raises:
+            StepFailed: it cannot be opened.
+        """
+        try:
+            self.disk.mutter(self.path(name), text)
+        except OSError as error:
+            raise StepFailed(f"cannot write to {name}: {error.strerror}") from error
+
     def mkdir(self, name: str, mode: int = 0o755) -> None:
         path = self.path(name)
         missing = [path, *path.parents]

@@ -32,6 +32,7 @@ SYNC_LATENCY = f"{STATE}/sync-latency"
 LAST_SEEN = f"{STATE}/last-seen"  # the time, for a boot without anybody who knows it
 WAS_MASTER = f"{STATE}/was-master"
 LEAVING = f"{STATE}/leaving"
+COPIED = f"{STATE}/copied-card"  # the board whose node is alive, and this card a copy of it
 ELECTION = f"{RUN}/election.json"  # what the agent decided, and why
 FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives up
 REBOOT = f"{RUN}/reboot"

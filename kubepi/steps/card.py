@@ -7,7 +7,14 @@ Tests: tests/steps/test_card.py.
 
 from dataclasses import dataclass, field
 
-from kubepi.decide.card import CMDLINE, FIRSTRUN, FIRSTRUN_LINE, prepared_line, with_firstrun_line
+from kubepi.decide.card import (
+    CMDLINE,
+    COUNT,
+    FIRSTRUN,
+    FIRSTRUN_LINE,
+    prepared_line,
+    with_firstrun_line,
+)
 from kubepi.decide.cmdline import missing_tokens, without_tokens
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -70,10 +77,14 @@ class CardLine:
 
     def check(self, host: Host) -> Finding | None:
         missing = missing_tokens(read_text(host, f"/{CMDLINE}") or "", self.tokens)
-        return Finding(f"lacks {' '.join(missing)}") if missing else None
+        if missing:
+            return Finding(f"lacks {' '.join(missing)}")
+        return Finding("has failed before") if host.exists(f"/{COUNT}") else None
 
     def apply(self, host: Host) -> None:
         text = read_text(host, f"/{CMDLINE}") or ""
+        # of a first boot that failed: the next one may fail as often again
+        host.remove(f"/{COUNT}")
         own = [*recorded(host, "tokens"), *missing_tokens(text, self.tokens)]
         # first what is ours, then the line: whatever interrupts, nothing of the user's is lost
         record(host, "tokens", list(dict.fromkeys(own)))

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from kubepi.decide.card import (
     BOOTHOOK,
     CMDLINE,
+    COUNT,
     DROPPED,
     HOOK,
     HOOK_TOKENS,
     VENDOR_DATA,
     hook_script,
 )
+from kubepi.decide.cardconfig import card_text
 from kubepi.decide.cmdline import without_tokens
+from kubepi.decide.config_file import entries
 from kubepi.decide.goal import Secret
+from kubepi.decide.settings import SECRETS
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
@@ -26,8 +30,6 @@ from kubepi.steps.card import RECORD
 from kubepi.steps.text import read_text, write_text
 
 SECRET_LINE = re.compile(r"^[ \t]+(token|psk):[^\n]*\n?", re.MULTILINE)
-KEPT_AS = {"token": Secret("token"), "psk": Secret("wifi-psk")}
-COUNT = "kubepi-hook.count"
 SSHD, KEYS = "/usr/sbin/sshd", "/etc/ssh"
 
 
@@ -76,7 +78,11 @@ class HookScripted:
         return Finding(f"is not what {CMDLINE} starts") if DROPPED in words else None
 
     def apply(self, host: Host) -> None:
-        host.write(self.name, hook_script(self.keep_token), host.mode(self._line) or 0o644)
+        mode = host.mode(self._line) or 0o644
+        host.write(self.name, hook_script(self.keep_token), mode)
+        # nothing of it is ours, but it is a prepared card now: its log is told the rest
+        if not host.exists(f"{self.boot_folder}{RECORD}"):
+            state.write_json(host, f"{self.boot_folder}{RECORD}", {}, mode)
         text = read_text(host, self._line) or ""
         write_text(host, self._line, text.replace(DROPPED, HOOK_TOKENS[0]))
 
@@ -96,14 +102,27 @@ class SecretsOffCard:
         return f"no secret in {self._file}"
 
     def check(self, host: Host) -> Finding | None:
-        text = read_text(host, self._file) or ""
-        return Finding("is there") if SECRET_LINE.search(text) else None
+        found = _secrets_in(read_text(host, self._file) or "")
+        return Finding("is there") if found else None
 
     def apply(self, host: Host) -> None:
         text = read_text(host, self._file) or ""
-        for found in SECRET_LINE.finditer(text):
-            state.need_secret(host, KEPT_AS[found[1]])
-        write_text(host, self._file, SECRET_LINE.sub("", text))
+        for name in _secrets_in(text):
+            state.need_secret(host, Secret(SECRETS[name]))
+        shorter, problems = SECRET_LINE.sub("", text), list[str]()
+        left = {name: value for _, name, value in entries(self._file, shorter, problems)}
+        if problems or not left.keys().isdisjoint(SECRETS):
+            # not a line of its own each: written anew, without the comments
+            settings = {name: value for _, name, value in entries(self._file, text, [])}
+            shorter = card_text({n: v for n, v in settings.items() if n not in SECRETS})
+        write_text(host, self._file, shorter)
+
+
+def _secrets_in(text: str) -> list[str]:
+    """Dotted names of the secrets that a kubepi.yaml has, however they are written."""
+    if "token" not in text and "psk" not in text:
+        return []  # PyYAML need not be imported
+    return [name for _, name, value in entries("", text, []) if name in SECRETS and value]
 
 
 @dataclass(frozen=True)

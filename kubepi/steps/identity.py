@@ -7,6 +7,7 @@ card /etc/machine-id and the SSH host keys. Tests: tests/steps/test_identity.py 
 import base64
 from dataclasses import dataclass
 
+from kubepi.cluster import kubectl
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.kernel import first_line
@@ -54,7 +55,10 @@ class UniqueIdentity:
         return None if other is None else Finding(f"is that of {other}: a copied card")
 
     def apply(self, host: Host) -> None:
-        if copied_from(host, self.serial) is not None:
+        is_member = host.exists(kubectl.KUBELET)
+        # a member's card that was only moved keeps what it is (kubepi/agent/copied.py)
+        is_copy = host.exists(state.COPIED) or not is_member
+        if copied_from(host, self.serial) is not None and is_copy:
             state.want_reboot(host, f"a machine-id of its own for {self.serial}")
             _renew_machine_id(host)
             _renew_ssh_keys(host)
@@ -64,6 +68,7 @@ class UniqueIdentity:
                 host.remove(name)
         host.mkdir(state.STATE, 0o700)
         host.write(IDENTITY, f"{self.serial}\n", 0o600)
+        host.remove(state.COPIED)
 
 
 @dataclass(frozen=True)

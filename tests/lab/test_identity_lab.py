@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labnodes import SERIAL
 from pis import FILE, KIT, Pis, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("identity")]
@@ -74,6 +75,21 @@ def test_a_copied_card_becomes_a_node_of_its_own(pis: Pis) -> None:
     for file in ("/etc/machine-id", "/var/lib/kubepi/node-id"):
         assert pis.ask("pi2", "cat", file) != pis.ask("pi3", "cat", file)
     assert pis.run("pi3", "kubepi", "status").returncode == 0
+
+
+def test_a_masters_card_in_another_board_goes_on_with_the_cluster(pis: Pis) -> None:
+    """The board has died: its card, with all of the cluster, is put into a spare one."""
+    before = pis.ask("pi1", "cat", "/var/lib/kubepi/node-id")
+    pis.lab("cut", "pi1")
+    serial = pis.folders["pi1"] / "firmware" / SERIAL
+    serial.write_bytes(b"10000000feedbeef\0")
+    pis.lab("boot", "pi1")
+    identity = "/var/lib/kubepi/identity"
+    wait_for("the new board's name on the card",
+             lambda: "feedbeef" in pis.run("pi1", "cat", identity).stdout or None, 120)  # fmt: skip
+    wait_for("both Ready", lambda: {"pi1", "pi2"} <= pis.nodes_ready() or None, 300)
+    assert pis.ask("pi1", "cat", "/var/lib/kubepi/node-id") == before
+    assert pis.run("pi1", "kubepi", "status").returncode == 0
 
 
 def test_a_known_board_with_a_fresh_card_takes_name_and_labels_back(pis: Pis) -> None:

@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
-from kubepi.decide.card import BOOTHOOK, DROPPED, HOOK, HOOK_TOKENS, VENDOR_DATA, hook_script
+from kubepi.decide.card import BOOTHOOK, COUNT, DROPPED, HOOK, HOOK_TOKENS, VENDOR_DATA, hook_script
 from kubepi.decide.cmdline import MEMORY_TOKEN
 from kubepi.decide.goal import Secret
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.steps.boot import own_tokens
-from kubepi.steps.hook import COUNT, HookGone, HookScripted, SecretsOffCard, SshHostKeys
+from kubepi.steps.hook import HookGone, HookScripted, SecretsOffCard, SshHostKeys
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.steps.lawful import obeys
@@ -83,6 +84,25 @@ def test_only_secrets_leave_the_configuration(tmp_path: Path) -> None:
     assert pi.read(f"{BOOT}/kubepi.yaml") == YAML.replace(f'  token: "{TOKEN}"\n', "").replace(
         f"  psk: {TOKEN}\n", ""
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cluster: {{token: {TOKEN}, expect: 5}}\n",
+        f'cluster:\n  "token": {TOKEN}\n  expect: 5\n',
+        f"cluster:\n  token: >-\n    {TOKEN}\n  expect: 5\n",
+        f"cluster:\n  token:\n    {TOKEN}\n  expect: 5\n",
+    ],
+)
+def test_however_it_is_written_the_token_goes_and_the_rest_stays(text: str, tmp_path: Path) -> None:
+    pi = hooked(tmp_path / "pi")
+    pi.put(f"{BOOT}/kubepi.yaml", text)
+    assert SecretsOffCard(BOOT).check(pi) is not None
+    SecretsOffCard(BOOT).apply(pi)
+    left = pi.read(f"{BOOT}/kubepi.yaml") or ""
+    assert TOKEN not in left
+    assert yaml.safe_load(left) == {"cluster": {"expect": 5}}
 
 
 @pytest.mark.parametrize("name", ["token", "wifi-psk"])

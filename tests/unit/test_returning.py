@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kubepi.agent.returning import LABELS, Known, Returning, users_labels
+from kubepi.agent.returning import LABELS, TO_BE_HEARD, Known, Returning, users_labels
 from kubepi.cluster.kubectl import ADMIN
 from kubepi.decide.adverts import Advert
 from kubepi.decide.peerbook import Book, Peer
@@ -54,6 +54,14 @@ def master(tmp_path: Path) -> Master:
     return Master(tmp_path)
 
 
+def waited(master: Master, known: Known = KNOWN) -> Returning:
+    """It has heard the joiner for long enough."""
+    duty = Returning(master)
+    duty.wanted(joining(), known)
+    master.clock.seconds += TO_BE_HEARD + 1
+    return duty
+
+
 def joining(node_id: str = "new", state: str = "joining") -> Book:
     return {node_id: Peer(Advert(node="pi2", node_id=node_id, state=state), True, float("inf"))}
 
@@ -63,7 +71,8 @@ def test_only_what_a_user_gave_counts_as_a_label() -> None:
 
 
 def test_the_stale_node_goes_and_its_labels_come_back(master: Master) -> None:
-    duty = Returning(master)
+    assert not Returning(master).wanted(joining(), KNOWN), "the one from before may speak yet"
+    duty = waited(master)
     assert duty.wanted(joining(), KNOWN)
     duty.do(joining(), KNOWN)
     assert master.told == [["delete", "node", "pi2"]]
@@ -80,9 +89,9 @@ def test_the_stale_node_goes_and_its_labels_come_back(master: Master) -> None:
 
 def test_the_new_node_is_never_taken_for_the_stale_one(master: Master) -> None:
     """Also when the agent was restarted before it had forgotten the earlier card."""
-    Returning(master).do(joining(), KNOWN)
+    waited(master).do(joining(), KNOWN)
     master.nodes["pi2"] = node("2", "False")
-    Returning(master).do(joining(), KNOWN)
+    waited(master).do(joining(), KNOWN)
     assert [words[0] for words in master.told] == ["delete", "label"]
 
 
@@ -92,12 +101,13 @@ def test_the_new_node_is_never_taken_for_the_stale_one(master: Master) -> None:
         (joining("old"), KNOWN),
         (joining(state="ready"), KNOWN),
         (joining(), {}),
+        ({**joining(), **joining("old", "ready")}, KNOWN),
         ({}, KNOWN),
     ],
-    ids=["same card", "a member", "never seen", "nobody"],
+    ids=["same card", "a member", "never seen", "both are there", "nobody"],
 )
 def test_nothing_is_done_otherwise(book: Book, known: Known, master: Master) -> None:
-    duty = Returning(master)
+    duty = waited(master)
     assert not duty.wanted(book, known)
     duty.do(book, known)
     assert master.told == []
@@ -105,12 +115,12 @@ def test_nothing_is_done_otherwise(book: Book, known: Known, master: Master) -> 
 
 def test_a_node_that_is_ready_stays(master: Master) -> None:
     master.nodes["pi2"] = node("1", "True")
-    Returning(master).do(joining(), KNOWN)
+    waited(master).do(joining(), KNOWN)
     assert master.told == []
 
 
 def test_without_an_api_it_is_tried_again(master: Master) -> None:
-    duty = Returning(master)
+    duty = waited(master)
     master.answers = False
     with pytest.raises(NotYet):
         duty.do(joining(), KNOWN)

@@ -36,11 +36,11 @@ def plan(goal: Goal, facts: Facts, own_file: str, keep_token: bool) -> list[Step
 def _as_an_imager_would(goal: Goal, facts: Facts) -> list[Step]:
     settings = goal.settings
     steps: list[Step] = []
-    if settings["first_boot.user"]:
-        steps.append(LoginUser(settings["first_boot.user"], tuple(settings["first_boot.ssh_keys"])))
-    if settings["first_boot.timezone"]:
-        steps.append(TimeZone(settings["first_boot.timezone"]))
     if settings["wifi.ssid"]:
         country = settings["wifi.country"]
         steps.append(WifiJoined(settings["wifi.ssid"], country, facts.has_network_manager))
+    if settings["first_boot.timezone"]:
+        steps.append(TimeZone(settings["first_boot.timezone"]))
+    if settings["first_boot.user"]:
+        steps.append(LoginUser(settings["first_boot.user"], tuple(settings["first_boot.ssh_keys"])))
     return steps

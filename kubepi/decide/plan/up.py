@@ -11,13 +11,12 @@ from kubepi.steps.services import ServiceRunning
 
 
 def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
-    has_node = not {"node", "control plane"}.isdisjoint(facts.kubernetes)
     return [
         # who this Pi is and how fit comes first: the agent speaks of both
         *common.kubepi_on_disk(own_file),
         *common.names(goal, facts),
-        # who is to be elected is in no cluster: what is there came with a copied card
-        *([KubeadmReset(is_copy=True)] if has_node else []),
+        # of a card that was copied from a member: that one is alive, and this one is not it
+        *([KubeadmReset(is_copy=True)] if goal.was is not None else []),
         SyncMeasured(),
         ServiceRunning(AGENT),
         MasterDecided(),
