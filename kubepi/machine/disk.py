@@ -27,7 +27,20 @@ class Disk:
             os.close(descriptor)
 
     def rename(self, old: Path, new: Path) -> None:
-        old.rename(new)
+        """Put a file in the place of another; a power cut leaves one of the two, on FAT too.
+
+        There the entry of `new` leads to the old content until the file's own metadata is written
+        (linux/fs/fat/namei_vfat.c), and that content's clusters are free as soon as nobody has it
+        open: free in the table, and still what the entry says, is a file that fsck empties.
+        """
+        held = os.open(new, os.O_RDONLY) if new.is_file() else None
+        try:
+            old.rename(new)
+            if held is not None:
+                Disk.fsync(self, new)
+        finally:
+            if held is not None:
+                os.close(held)
 
     def unlink(self, path: Path) -> None:
         path.unlink()

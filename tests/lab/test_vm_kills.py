@@ -46,6 +46,14 @@ while True:
 """
 
 
+def mtools(program: str, partition: Path, *words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [program, "-i", str(partition), *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
 @dataclass
 class SnapshotVm(CardVm):
     """It can be stopped with all it does, and go on from there again and again."""
@@ -69,10 +77,10 @@ class SnapshotVm(CardVm):
     def on_card(self, name: str) -> str | None:
         plain = self.card.with_suffix(".img")
         run(["qemu-img", "convert", "-O", "raw", str(self.card), str(plain)])
-        done = subprocess.run(
-            ["mtype", "-i", str(plain), f"::{name}"], capture_output=True, check=False
-        )
-        return done.stdout.decode() if done.returncode == 0 else None
+        code, said = mtools("mtype", plain, f"::{name}")
+        if code:
+            print(f"{said}\n{mtools('mdir', plain, '-a')[1]}")
+        return said if code == 0 else None
 
     def _qemu(self) -> list[str]:
         listen = ["-qmp", f"unix:{self.monitor},server=on,wait=off"]
