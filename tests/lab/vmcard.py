@@ -27,7 +27,7 @@ from vmroot import FILES, VmRecipe
 LABEL = "BOOTFS"
 SIZE_MB = 512  # as Raspberry Pi Imager makes it
 PACKAGE_OF = {"mkfs.vfat": "dosfstools", "mcopy": "mtools"}
-BOOT_LINE = f"LABEL={LABEL} /boot/firmware vfat defaults,nofail 0 2\n"
+BOOT_LINE = f"LABEL={LABEL} /boot/firmware vfat defaults 0 2\n"  # as Raspberry Pi OS has it
 # the card's own words for this machine; `resize`: never booted
 CMDLINE = "console=ttyS0 root=/dev/vda rootfstype=ext4 fsck.repair=yes rootwait resize\n"
 MOST_BOOTS = 6
