@@ -194,9 +194,12 @@ if /usr/bin/python3 -I "$boot/kubepi.pyz" {words} >> "$boot/kubepi.log" 2>&1; th
 fi
 if [ "$count" -ge 3 ]; then
     echo "the third start of the hook failed: it is given up" >> "$boot/kubepi.log"
+    # held until the new one is on the card: FAT frees at once what nobody has open
+    exec 3< "$boot/{CMDLINE}"
     sed -E -e ':next' -e 's#(^| )({tokens})( |$)#\\1#' -e 'tnext' -e 's# +$##' \\
         "$boot/{CMDLINE}" > "$boot/{CMDLINE}.new" &&
         sync && mv "$boot/{CMDLINE}.new" "$boot/{CMDLINE}" && sync
+    exec 3<&-
     grep -q kubepi "$boot/{VENDOR_DATA}" 2>/dev/null && rm "$boot/{VENDOR_DATA}"
     rm -f "$boot/{COUNT}" "$boot/{HOOK}"
     sync
