@@ -3,36 +3,20 @@
 What cmdline.txt tells systemd is told to the systemd of each node: the hook's boot is a real one.
 """
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pis import KIT, Pis, wait_for
+from labcards import prepared_card, with_kit
+from pis import Pis, wait_for
 from zero import masters_of
 
 from tests.cards import CARDS
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("zero")]
 COUNT = 5
-
-
-def prepared_card(pyz: Path, folder: Path, expect: int) -> Path:
-    """As a user prepares it; the kit of the lab's nodes is named in its kubepi.yaml."""
-    card = folder / "bootfs"
-    card.mkdir(parents=True)
-    for name, text in CARDS["trixie"].items():
-        (card / name).write_text(text)
-    subprocess.run(
-        [sys.executable, "-I", str(pyz), "sdcard", str(card), "--expect", str(expect)],
-        cwd=folder, check=True,
-    )  # fmt: skip
-    with (card / "kubepi.yaml").open("a") as stream:
-        stream.write(f"downloads:\n  kit: {KIT}\n")
-    return card
 
 
 @contextmanager
@@ -60,7 +44,7 @@ def wait_whole(pis: Pis, seconds: float = 1200) -> str:
 def test_five_cards_become_one_cluster(
     time_of_it: int, expect: int, pyz: Path, tmp_path: Path
 ) -> None:
-    card = prepared_card(pyz, tmp_path, expect)
+    card = with_kit(prepared_card(pyz, tmp_path, CARDS["trixie"], "--expect", str(expect)))
     start = time.monotonic()
     with switched_on(card) as pis:
         master = wait_whole(pis)

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pis import KIT, Pis, wait_for
-from vmcard import prepared_card
+from labcards import prepared_card, with_kit
+from pis import Pis, wait_for
 from vmlab import amd64_kit
 
 from kubepi.decide.credentials import new_token
@@ -47,13 +47,6 @@ def card_of(way: str, pyz: Path, folder: Path) -> Path:
         (card / name).write_text(text)
     shutil.copy(pyz, card / "kubepi.pyz")
     return with_kit(card)
-
-
-def with_kit(card: Path) -> Path:
-    """The one that the lab gives to its nodes."""
-    with (card / "kubepi.yaml").open("a") as stream:
-        stream.write(f"downloads:\n  kit: {KIT}\n")
-    return card
 
 
 def all_options(folder: Path) -> list[str]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pis import KIT
-from vmcard import CMDLINE, CardVm, card_image, prepared_card
+from labcards import prepared_card, with_kit
+from vmcard import CMDLINE, CardVm, card_image
 from vmlab import amd64_kit, vm_lab
 
 from tests.cards import CARDS
@@ -39,10 +39,7 @@ def is_whole(vm: CardVm) -> bool:
 def test_a_prepared_card_becomes_a_cluster_by_itself(
     options: tuple[str, ...], vm: CardVm, pyz: Path, tmp_path: Path
 ) -> None:
-    card = prepared_card(pyz, tmp_path, FILES, "--expect", "1", *options)
-    with (card / "kubepi.yaml").open("a") as stream:
-        stream.write(f"downloads:\n  kit: {KIT}\n")
-    vm.put_card(card)
+    vm.put_card(with_kit(prepared_card(pyz, tmp_path, FILES, "--expect", "1", *options)))
     start = time.monotonic()
     vm.run_until(lambda: is_whole(vm), READY_SECONDS, ASK_SECONDS)
     print(f"\n{' '.join(options) or 'hook'}: a Ready master {time.monotonic() - start:.0f} s after")

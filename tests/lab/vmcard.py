@@ -5,9 +5,7 @@ one of which (cgroup_disable=memory) Raspberry Pi's kernels take back at cgroup_
 second word is theirs alone, so here the first is left out where the second is.
 """
 
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -122,17 +120,3 @@ class CardVm(Vm):
         start = time.monotonic()
         self.run_until(lambda: self.ssh("true").returncode == 0, BOOT_SECONDS, 2.0)
         return time.monotonic() - start
-
-
-def prepared_card(pyz: Path, folder: Path, files: dict[str, str], *options: str) -> Path:
-    """A boot partition's folder with these files, as `kubepi.pyz sdcard` leaves it."""
-    card = folder / "bootfs"
-    shutil.rmtree(card, ignore_errors=True)
-    card.mkdir(parents=True)
-    for name, text in files.items():
-        (card / name).write_text(text)
-    subprocess.run(
-        [sys.executable, "-I", str(pyz), "sdcard", str(card), *options],
-        cwd=folder, check=True,
-    )  # fmt: skip
-    return card
