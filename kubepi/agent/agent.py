@@ -28,6 +28,7 @@ from kubepi.steps.clock import last_seen
 from kubepi.steps.names import keep_names
 
 TICK = 1.0
+MOST_A_SECOND = 25  # adverts of all peers, when nobody has news: each is read by every Pi
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
@@ -93,7 +94,7 @@ class Agent:
         advert = compose(self.host, self.facts, self.address(), 0, vote, rank)
         moving = advert.state in ("electing", "joining", "starting", "leaving")
         quiet = None if self.said is None else replace(self.said, sequence=0, time=advert.time)
-        due = TICK if moving else SETTLED
+        due = max(TICK, len(self.book) / MOST_A_SECOND) if moving else SETTLED
         if advert == quiet and now - self.said_at < due:
             return None
         self.said = replace(advert, sequence=self.sequence.next())

@@ -124,6 +124,8 @@ def main() -> int:
     if os.geteuid() != 0:
         print("agents: network namespaces need root", file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))  # and tidy up
     with TemporaryDirectory() as scratch, ExitStack() as stack:
         pyz = Path(scratch, "kubepi.pyz")
         subprocess.run([sys.executable, str(BUILD), "-o", str(pyz)], check=True)

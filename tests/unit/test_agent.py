@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.agent import KNOWN, SETTLED, Agent
+from kubepi.agent.agent import KNOWN, MOST_A_SECOND, SETTLED, Agent
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS
+from kubepi.decide.peerbook import Peer
 from kubepi.lan.peers import read_peers
 from kubepi.machine import state
 from kubepi.machine.facts import look
@@ -87,6 +88,19 @@ def test_a_node_that_joins_speaks_every_second(pi: FakePi) -> None:
     assert agent.news() is not None
     assert agent.news() is None
     pi.clock.seconds += 1
+    assert agent.news() is not None
+
+
+def test_among_many_it_speaks_less_often_but_says_news_at_once(pi: FakePi) -> None:
+    state.save_goal(pi, join_goal())
+    agent = agent_of(pi)
+    agent.book = {str(n): Peer(Advert(node=f"pi{n}"), True, 0.0) for n in range(100)}
+    assert agent.news() is not None
+    pi.clock.seconds += 100 / MOST_A_SECOND - 1
+    assert agent.news() is None
+    pi.put(state.PINNED_VERSION, "v1.36.3\n")
+    assert agent.news() is not None
+    pi.clock.seconds += 100 / MOST_A_SECOND
     assert agent.news() is not None
 
 
