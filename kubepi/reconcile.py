@@ -14,7 +14,6 @@ from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.plan import hook, make_plan
-from kubepi.decide.preflight import FOREIGN_CLUSTER as FOREIGN
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
@@ -89,8 +88,9 @@ def prepare_first_boot(
         for name, value in secrets.items():
             state.save_secret(host, Secret(name), value)
         facts, progress = look(host), Terminal()
-        if state.load_goal(host) is None and {"node", "control plane"} & set(facts.kubernetes):
-            raise PreflightFailed(FOREIGN.sentence, FOREIGN.cure)
+        if _is_of_another_cluster(host, facts):
+            foreign = preflight.FOREIGN_CLUSTER
+            raise PreflightFailed(foreign.sentence, foreign.cure)
         if state.load_goal(host) != goal:
             state.save_goal(host, goal)
         host.log.line(f"run hook on {facts.host_name}")
@@ -116,13 +116,19 @@ def _say_reboot(host: Host) -> bool:
     return bool(reasons)
 
 
+def _is_of_another_cluster(host: Host, facts: Facts) -> bool:
+    """A node already, and kubepi never had a goal here."""
+    is_node = not {"node", "control plane"}.isdisjoint(facts.kubernetes)
+    return is_node and state.load_goal(host) is None
+
+
 def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
     if goal.verb == "reset":
         return
     waived = {*options.ignore, *goal.settings["preflight.ignore"]}
     found = preflight.problems(facts, goal, host.now(), BUILT)
-    if state.load_goal(host) is None and {"node", "control plane"} & set(facts.kubernetes):
-        found.append(FOREIGN)
+    if _is_of_another_cluster(host, facts):
+        found.append(preflight.FOREIGN_CLUSTER)
     for problem in found:
         if problem.name in waived:
             host.log.line(f"waived {problem.name}: {problem.sentence}")

@@ -29,9 +29,9 @@ class Goal:
     """Decisions only, never observations.
 
     `settings` has the dotted names of defaults.yaml ("cluster.name") and no secret's value;
-    `was` is the verb of the goal that is taken back: of a
-    reset, or of an `up` on a card that was copied from a member. `flagged` names the settings
-    that came from the command line: a later run without those flags keeps them.
+    `was` is the verb of the goal that is taken back: by a reset, or by an `up` on a card that was
+    copied from a member. `flagged` names the settings that came from the command line: a later
+    run without those flags keeps them.
     """
 
     verb: Verb

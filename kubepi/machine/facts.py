@@ -49,6 +49,7 @@ def look(host: Host) -> Facts:
     interfaces, network = read_network(host)
     architecture = dpkg_architecture(host)
     version = cgroup_version(host)
+    folder = boot_folder(host)
     return Facts(
         board=board(host),
         architecture=architecture,
@@ -62,7 +63,7 @@ def look(host: Host) -> Facts:
         page_size=page_size(host, architecture),
         host_name=first_line(host, "/etc/hostname")
         or first_line(host, "/proc/sys/kernel/hostname"),
-        boot_folder=boot_folder(host),
+        boot_folder=folder,
         memory_mb=memory_mb(host),
         cpus=count_cpus(host),
         cgroup_version=version,
@@ -80,7 +81,7 @@ def look(host: Host) -> Facts:
         has_avahi=host.exists("/usr/sbin/avahi-daemon"),
         has_cloud_init=host.exists("/usr/bin/cloud-init")
         and not host.exists("/etc/cloud/cloud-init.disabled"),
-        seeded_name=seeded_name(host),
+        seeded_name=seeded_name(host, folder),
     )
 
 
@@ -120,9 +121,8 @@ def boot_folder(host: Host) -> str | None:
     return None
 
 
-def seeded_name(host: Host) -> str:
+def seeded_name(host: Host, folder: str | None) -> str:
     """`hostname:` of the user-data beside cmdline.txt, which cloud-init sets later in this boot."""
-    folder = boot_folder(host)
     try:
         text = "" if folder is None else host.read(f"{folder}/user-data") or ""
     except PermissionError:
