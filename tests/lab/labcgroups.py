@@ -6,10 +6,10 @@ below MARK/NODE/machine. A process cannot leave that, so that these folders say 
 belongs to a lab, whoever started it.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ NEEDED = ("memory", "freezer", "pids", "cpuset")
 UNIFIED = "unified"
 MACHINE = "machine"
 FREEZE_SECONDS = 2
-DIE_SECONDS = 20
+DIE_SECONDS = 120  # one that waits for a busy disk dies when its write is done
 
 
 def places(process: str) -> dict[str, Path]:
@@ -124,8 +124,11 @@ def thaw(top: Path) -> None:
     """All below, too: runc freezes a container of its own accord while it starts it."""
     for folder, _, files in os.walk(top):
         if "freezer.state" in files:
-            with suppress(FileNotFoundError):  # removed while we looked
+            try:
                 Path(folder, "freezer.state").write_text("THAWED")
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENODEV):  # removed while we looked
+                    raise
 
 
 def frozen(file: Path) -> bool:

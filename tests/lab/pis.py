@@ -53,16 +53,18 @@ class Pis:
     folders: dict[str, Path] = field(default_factory=dict)
 
     def lab(self, *words: str, check: bool = True) -> Done:
-        return subprocess.run(
+        """Run `lab`; with check, its failure is a RuntimeError with what it said."""
+        done = subprocess.run(
             [sys.executable, str(LAB), *words],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=check,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
+        if check and done.returncode:
+            raise RuntimeError(f"lab {' '.join(words)}: {done.stderr or done.stdout}")
+        return done
 
     def up(self, count: int, *options: str) -> None:
-        """Fresh nodes; raises RuntimeError with what the lab said."""
-        done = self.lab("up", str(count), *options, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr or done.stdout)
+        """Fresh nodes."""
+        self.lab("up", str(count), *options)
         self.refresh()
 
     def refresh(self) -> None:
@@ -72,9 +74,7 @@ class Pis:
         self.folders = {row["name"]: Path(row["folder"]) for row in rows}
 
     def down(self) -> None:
-        done = self.lab("down", check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr or done.stdout)
+        self.lab("down")
 
     def command(self, node: str, *argv: str) -> list[str]:
         return [sys.executable, str(LAB), "exec", node, "--", *argv]

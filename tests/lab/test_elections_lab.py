@@ -68,9 +68,9 @@ def test_the_future_master_loses_its_power(five: Pis, moment: str) -> None:
     prefer(five, FIRST)
     with up_on(five, NODES):
         wait_for(moment, lambda: MOMENTS[moment](five) or None, 300)
-        assert five.lab("cut", FIRST, check=False).returncode == 0
+        five.lab("cut", FIRST)
         print(f"\ncut {moment}: its vote was {'/'.join(vote_of(five))}")
-        assert five.lab("boot", FIRST, check=False).returncode == 0
+        five.lab("boot", FIRST)
         master = wait_one_cluster(five, NODES)
     print(f"the master is {master}")
 

@@ -42,11 +42,11 @@ class Moments:
         reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
         reader.start()
         time.sleep(moment)
-        assert pis.lab("cut", node, check=False).returncode == 0
+        pis.lab("cut", node)
         process.wait(30)
         reader.join(30)
         process.stdout.close()
-        assert pis.lab("boot", node, check=False).returncode == 0
+        pis.lab("boot", node)
         self.lines.append(f"{node}: {words[0]} cut {moment:.1f} s on, after: {lines[-1].strip()}")
 
 
