@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +13,7 @@ from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.peerbook import Peer
+from kubepi.decide.settings import KINDS
 from kubepi.decide.votes import Vote, write_vote
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
@@ -49,6 +52,8 @@ FILES = {
     "/usr/lib/systemd/system/avahi-daemon.service": "",
     "/usr/lib/systemd/system/NetworkManager.service": "",
     "/etc/ssh/.keep": "",
+    "/mnt/.keep": "",
+    "/srv/.keep": "",
     "/proc/self/status": "CapEff:\t000001ffffffffff\n",
     "/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
     "/sys/class/net/.keep": "",
@@ -64,14 +69,19 @@ KIT_IMAGES = {
 }
 
 
+def flattened(tree: Mapping[str, Any], names: Collection[str], above: str = "") -> dict[str, Any]:
+    """Values by dotted name; a map that is itself a setting stays one."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        flat |= {name: value} if name in names else flattened(value, names, f"{name}.")
+    return flat
+
+
 def settings(**changes: object) -> dict[str, object]:
     """defaults.yaml as the goal holds it, for a Pi that has a kit and a fixed address."""
-    sections = yaml.safe_load((REPOSITORY / "defaults.yaml").read_text())
-    flat: dict[str, object] = {
-        f"{section}.{name}": value
-        for section, entries in sections.items()
-        for name, value in entries.items()
-    }
+    tree = yaml.safe_load((REPOSITORY / "defaults.yaml").read_text())
+    flat: dict[str, object] = flattened(tree, KINDS)
     flat.pop("cluster.token")
     flat |= {"downloads.kit": KIT, "node.address": "10.0.0.7"}
     return flat | {name.replace("__", "."): value for name, value in changes.items()}

@@ -5,7 +5,7 @@ Tests: tests/unit/test_cardconfig.py.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubepi.decide.config import Config
@@ -36,10 +36,20 @@ def wifi_key(name: str, password: str) -> str:
 
 def _yaml(settings: Mapping[str, Any]) -> str:
     """A line for each setting: every JSON value is one of YAML, whatever characters are in it."""
-    lines: list[str] = []
+    tree: dict[str, Any] = {}
     for name, value in settings.items():
-        section, _, key = name.partition(".")
-        if f"{section}:" not in lines:
-            lines.append(f"{section}:")
-        lines.append(f"  {key}: {json.dumps(value, ensure_ascii=False)}")
-    return "\n".join([*lines, ""])
+        *sections, key = name.split(".")
+        below = tree
+        for section in sections:
+            below = below.setdefault(section, {})
+        below[key] = json.dumps(value, ensure_ascii=False)
+    return "\n".join([*_lines(tree), ""])
+
+
+def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, below in tree.items():
+        if isinstance(below, str):
+            yield f"{indent}{key}: {below}"
+        else:
+            yield f"{indent}{key}:"
+            yield from _lines(below, f"{indent}  ")

@@ -190,16 +190,18 @@ def read_defaults(text: str) -> dict[str, Default]:
     imported, which takes longer than all else in this file. A test compares it with PyYAML.
     """
     found: dict[str, Default] = {}
-    section = rule = ""
+    above: list[str] = []
+    rule = ""
     for line in text.splitlines():
         comment = RULE.match(line)
+        words = line.strip()
         if comment is not None:
             rule = comment[1]
-        elif line.startswith("  ") and not line.lstrip().startswith("#"):
-            name, _, value = line.strip().partition(": ")
-            found[f"{section}.{name}"] = Default(_default_value(value), rule)
-        elif line.endswith(":"):
-            section = line[:-1]
+        elif words and not words.startswith("#"):
+            name, _, value = words.partition(":")
+            above = [*above[: (len(line) - len(words)) // 2], name]
+            if value:
+                found[".".join(above)] = Default(_default_value(value.strip()), rule)
     return found
 
 

@@ -50,31 +50,32 @@ def entries(source: str, text: str, problems: list[str]) -> Iterator[tuple[str, 
     if not _is_map(root):
         problems.append(f"{_place(source, root)}: {NO_SETTINGS}")
         return
-    for place, section, below in _pairs(source, root, "", problems):
-        if not any(name.startswith(f"{section}.") for name in KINDS):
-            problems.append(f"{place}: {_name(section)}: {unknown('', section)}")
-        elif _is_map(below):
-            yield from _settings(source, section, below, problems)
-        elif not _is_null(below):
-            problems.append(f"{place}: {section}: {NO_SETTINGS}")
+    yield from _settings(source, "", root, problems)
 
 
 def _settings(
     source: str, section: str, below: Node, problems: list[str]
 ) -> Iterator[tuple[str, str, Any]]:
-    for place, key, node in _pairs(source, below, f"{section}.", problems):
-        name = f"{section}.{key}"
-        if name not in KINDS:
-            problems.append(f"{place}: {section}.{_name(key)}: {unknown(section, key)}")
-            continue
-        try:
-            value = _read(node, KINDS[name].shape)
-        except Wrong as wrong:
-            problems.append(f"{place}: {name}: {wrong}")
-        except _WrongShape:
-            problems.append(f"{place}: {name}: {_mismatch(name, node)}")
+    """What stands in a section, and in those within it; "" is the whole file."""
+    prefix = f"{section}." if section else ""
+    for place, key, node in _pairs(source, below, prefix, problems):
+        name = f"{prefix}{key}"
+        if "." in key or not any(f"{known}.".startswith(f"{name}.") for known in KINDS):
+            problems.append(f"{place}: {prefix}{_name(key)}: {unknown(section, key)}")
+        elif name not in KINDS:
+            if _is_map(node):
+                yield from _settings(source, name, node, problems)
+            elif not _is_null(node):
+                problems.append(f"{place}: {name}: {NO_SETTINGS}")
         else:
-            yield place, name, value
+            try:
+                value = _read(node, KINDS[name].shape)
+            except Wrong as wrong:
+                problems.append(f"{place}: {name}: {wrong}")
+            except _WrongShape:
+                problems.append(f"{place}: {name}: {_mismatch(name, node)}")
+            else:
+                yield place, name, value
 
 
 def _pairs(
@@ -96,21 +97,22 @@ def _pairs(
 
 def unknown(section: str, key: str) -> str:
     """The sentence about a name that is no setting; `section` is "" at the top of the file."""
-    sections = list(dict.fromkeys(name.partition(".")[0] for name in KINDS))
-    inside = [name.partition(".")[2] for name in KINDS if name.startswith(f"{section}.")]
-    by_leaf = {name.partition(".")[2]: name for name in reversed(KINDS)}
+    prefix = f"{section}." if section else ""
+    below = [name.removeprefix(prefix) for name in KINDS if name.startswith(prefix)]
+    inside = list(dict.fromkeys(name.partition(".")[0] for name in below))
+    by_leaf = {name.rpartition(".")[2]: name for name in reversed(KINDS)}
     leaf = key.rpartition(".")[2]
     if leaf in by_leaf:
-        above = by_leaf[leaf].partition(".")[0]
-        return f"unknown here; `{leaf}:` belongs below the line `{above}:`"
-    close = close_to(key, inside or sections)
+        above = " and ".join(f"`{word}:`" for word in by_leaf[leaf].split(".")[:-1])
+        return f"unknown here; `{leaf}:` belongs below the line {above}"
+    close = close_to(key, inside)
     if close is not None:
         return f"unknown {'setting' if section else 'section'}; did you mean {close}?"
     close = close_to(leaf, by_leaf)
     if close is not None:
         return f"unknown setting; did you mean {by_leaf[close]}?"
     kind = "setting" if section else "section"
-    return f"unknown {kind}; known here: {', '.join(inside or sections)}"
+    return f"unknown {kind}; known here: {', '.join(inside)}"
 
 
 # --- YAML ---------------------------------------------------------------------------------
@@ -240,7 +242,7 @@ def _mismatch(name: str, node: Node) -> str:
     elif shape == "list" and node.id == "sequence":
         found = "a list with more than text in it"
     wanted = WANTED[shape]
-    short = f"{name.partition('.')[2]}: {example}"
+    short = f"{name.rpartition('.')[2]}: {example}"
     if node.id == "scalar" and node.style is not None and shape in ("switch", "number"):
         return f"found {found} in quotes, wanted {wanted}; take the quotes away: {short}"
     return f"found {found}, wanted {wanted}; for example {short}"

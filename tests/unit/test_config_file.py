@@ -26,8 +26,9 @@ def of(text: str) -> Config:
 
 
 def setting(name: str, value: str) -> str:
-    section, _, key = name.partition(".")
-    return f"{section}:\n  {key}: {value}\n"
+    *sections, key = name.split(".")
+    above = [f"{'  ' * depth}{section}:\n" for depth, section in enumerate(sections)]
+    return f"{''.join(above)}{'  ' * len(sections)}{key}: {value}\n"
 
 
 @pytest.mark.parametrize(
@@ -251,9 +252,11 @@ def test_any_tree(tree: Any) -> None:
 
 @given(st.sampled_from(list(KINDS)), st.text())
 def test_any_value(name: str, text: str) -> None:
-    section, _, key = name.partition(".")
-    never_raises(json.dumps({section: {key: text}}))
-    never_raises(json.dumps({section: {key: [text]}}))
+    for value in (text, [text]):
+        tree: Any = value
+        for word in reversed(name.split(".")):
+            tree = {word: tree}
+        never_raises(json.dumps(tree))
 
 
 def test_without_a_file_yaml_is_not_imported() -> None:
