@@ -22,7 +22,7 @@ from pathlib import Path
 
 from labclone import Clone
 from labrun import LabError, last_lines, wait_until
-from vmimage import NETWORK, VmImage, qemu
+from vmimage import MAC, NETWORK, VmImage, qemu
 from vmroot import NAME
 
 BOOT_SECONDS = 900
@@ -44,19 +44,23 @@ Done = subprocess.CompletedProcess[str]
 
 @dataclass
 class Vm:
-    """One virtual machine; its disk is a file, and survives a cut like a card does."""
+    """One virtual machine; its disk is a file, and survives a cut like a card does.
+
+    `number`: of those on one network, from 1 on.
+    """
 
     clone: Clone
     image: VmImage
     address: str
     gateway: str
     disk: Path
+    number: int = 1
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def console(self) -> Path:
         """The serial console's output, of all boots."""
-        return self.clone.state / "console.log"
+        return self.clone.state / f"console{self.number}.log"
 
     @property
     def key(self) -> Path:
@@ -190,15 +194,14 @@ class Vm:
             "network.network.50-lab": NETWORK.format(address=self.address, gateway=self.gateway),
         }
         words, drives = self.more()
-        return qemu(
-            self.image, self.disk, self.kit, tap(self.clone), credentials, words, drives
-        )
+        cable = (tap(self.clone, self.number), MAC.format(number=self.number))
+        return qemu(self.image, self.disk, self.kit, cable, credentials, words, drives)
 
     def more(self) -> tuple[list[str], list[str]]:
         """Words for the kernel and disks that only some machines have."""
         return [], []
 
 
-def tap(clone: Clone) -> str:
+def tap(clone: Clone, number: int) -> str:
     """The machine's end of the cable; named as a container's, so that `take_down` finds it."""
-    return f"vb-{clone.machine('vm')}"
+    return f"vb-{clone.machine(f'vm{number}')}"

@@ -17,7 +17,7 @@ from vmarch import AMD64, Architecture
 from vmforeign import EMULATED_SECONDS, ForeignRecipe
 from vmroot import KIT_LABEL, VmRecipe
 
-MAC = "52:54:00:99:00:01"
+MAC = "52:54:00:99:00:{number:02x}"
 NETWORK = """\
 [Match]
 Name=eth0
@@ -98,14 +98,15 @@ def qemu(
     image: VmImage,
     disk: Path,
     kit: Path,
-    tap: str,
+    cable: tuple[str, str],
     credentials: Mapping[str, str],
     words: Sequence[str] = (),
     drives: Sequence[str] = (),
 ) -> list[str]:
     """The command that runs the machine; systemd in it gets the credentials by their names.
 
-    `words` come last on its kernel's command line, `drives` are further disks.
+    `cable` is the tap device and the MAC address at its end, `words` come last on its kernel's
+    command line, `drives` are further disks.
     """
     console = f"console={image.architecture.console}"
     words = ["root=/dev/vda", "ro", console, "net.ifnames=0", "panic=10", *words]
@@ -121,6 +122,6 @@ def qemu(
         *image.architecture.command(),
         "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join(words),
         *(word for value in disks for word in ("-drive", value)),
-        "-netdev", f"tap,id=lan,ifname={tap},script=no,downscript=no",
-        "-device", f"virtio-net-pci,netdev=lan,mac={MAC}", "-device", "virtio-rng-pci",
+        "-netdev", f"tap,id=lan,ifname={cable[0]},script=no,downscript=no",
+        "-device", f"virtio-net-pci,netdev=lan,mac={cable[1]}", "-device", "virtio-rng-pci",
     ]  # fmt: skip

@@ -35,32 +35,52 @@ def amd64_kit() -> Path:
 @contextmanager
 def vm_lab(image: VmImage, kit: Path, kind: type[AnyVm]) -> Iterator[AnyVm]:
     """A network, a kit and a virtual machine, still off, on a fresh disk; nothing is left of it."""
+    with vm_labs(image, kit, kind, 1) as vms:
+        yield vms[0]
+
+
+@contextmanager
+def vm_labs(
+    image: VmImage, kit: Path, kind: type[AnyVm], count: int
+) -> Iterator[tuple[AnyVm, ...]]:
+    """As vm_lab, with several machines on one network."""
     clone = vm_clone(image.architecture)
     with locked(clone.mark, LOCK_SECONDS):
         take_down(clone)  # what a run left that was killed
-        vm: AnyVm | None = None
+        vms: tuple[AnyVm, ...] = ()
         try:
-            vm = prepare(clone, image, kit, kind)
-            yield vm
+            vms = prepare(clone, image, kit, kind, count)
+            yield vms
         finally:
-            if vm is not None:
+            for vm in vms:
                 vm.cut()
             take_down(clone)
 
 
-def prepare(clone: Clone, image: VmImage, kit: Path, kind: type[AnyVm]) -> AnyVm:
+def prepare(
+    clone: Clone, image: VmImage, kit: Path, kind: type[AnyVm], count: int
+) -> tuple[AnyVm, ...]:
     set_sysctls()
     clone.state.mkdir(mode=0o700, parents=True)
     subnet = labnet.claim_subnet(clone)
     labnet.make_network(clone, subnet)
-    run(["ip", "tuntap", "add", tap(clone), "mode", "tap"])
-    run(["ip", "link", "set", tap(clone), "master", clone.bridge, "up"])
-    address, gateway = labnet.node_address(subnet, 1), labnet.gateway(subnet)
-    vm = kind(clone, image, str(address), str(gateway), clone.state / "first.qcow2")
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubepi-lab", "-f", str(vm.key)])
-    make_overlay(image.disk, vm.disk)
-    make_kit_disk(kit, vm.kit)
-    return vm
+    gateway = str(labnet.gateway(subnet))
+    vms = tuple(
+        kind(
+            clone, image, str(labnet.node_address(subnet, number)), gateway,
+            clone.state / f"disk{number}.qcow2", number,
+        )
+        for number in range(1, count + 1)
+    )  # fmt: skip
+    key = str(vms[0].key)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubepi-lab", "-f", key])
+    make_kit_disk(kit, vms[0].kit)
+    for vm in vms:
+        cable = tap(clone, vm.number)
+        run(["ip", "tuntap", "add", cable, "mode", "tap"])
+        run(["ip", "link", "set", cable, "master", clone.bridge, "up"])
+        make_overlay(image.disk, vm.disk)
+    return vms
 
 
 def first_boot(vm: Vm, kubepi: Path) -> None:
