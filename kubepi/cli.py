@@ -17,6 +17,7 @@ VERBS = {
     "sdcard": "prepare a freshly flashed card, on any computer",
     "status": "this node against its goal, and the cluster",
     "nodes": "every Pi on the LAN, trusted or not",
+    "storage": "the share of all nodes: show it, check it, move its data",
     "doctor": "look for what is wrong, each finding with its cure",
     "detect": "board, system, storage, network and health of this Pi",
     "config": "the merged configuration: show it, check it",

@@ -13,7 +13,7 @@ from kubepi.cardlog import card_log
 from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.plan import hook, make_plan
+from kubepi.decide.plan import hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
@@ -21,7 +21,10 @@ from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.machine.runner import Counts, preview, run_plan
+from kubepi.machine.step import Step
 from kubepi.resources import own_file
+from kubepi.steps.moving import load_move
+from kubepi.steps.share_problems import share_problem
 from kubepi.terminal import Terminal
 
 
@@ -62,7 +65,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options, was_reached)
-        if goal.verb not in ("up", "reset"):
+        if goal.verb not in ("up", "reset") and not move_is_on(host):
             state.mark_reached(host)
     if goal.verb == "reset":
         reboot = _say_reboot(host) and options.reboot
@@ -109,6 +112,22 @@ def decided(goal: Goal, host: Host) -> Goal:
     return replace(goal, verb="join", was=None, settings=settings)
 
 
+def reconcile_move(host: Host, options: Options) -> Counts:
+    """Go on with a move of the share, which is on the disk already, to its end."""
+    with state.locked(host, "storage migrate"):
+        goal = state.load_goal(host)
+        kit = "" if goal is None else str(goal.settings["downloads.kit"])
+        host.log.line("run storage migrate")
+        counts = _run_plan(move.plan(kit), host, options, Terminal(quiet_ok=options.quiet_ok))
+        state.mark_reached(host)
+    return counts
+
+
+def move_is_on(host: Host) -> bool:
+    found = load_move(host)
+    return found is not None and not found.is_over
+
+
 def _say_reboot(host: Host) -> bool:
     reasons = ", ".join((host.read(state.REBOOT) or "").splitlines())
     if reasons:
@@ -129,6 +148,8 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
     found = preflight.problems(facts, goal, host.now(), BUILT)
     if _is_of_another_cluster(host, facts):
         found.append(preflight.FOREIGN_CLUSTER)
+    if (in_the_way := share_problem(host, goal)) is not None:
+        found.append(preflight.Problem("share", *in_the_way))
     for problem in found:
         if problem.name in waived:
             host.log.line(f"waived {problem.name}: {problem.sentence}")
@@ -144,11 +165,14 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
 def _run(
     goal: Goal, facts: Facts, host: Host, options: Options, was_reached: bool
 ) -> Counts:
-    start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     # a first boot has no screen; later the FAT partition is left in peace
     copy = None if was_reached else card_log(host, facts.boot_folder)
     progress = Terminal(quiet_ok=options.quiet_ok, copy=copy)
-    plan = make_plan(goal, facts, own_file())
+    return _run_plan(make_plan(goal, facts, own_file()), host, options, progress)
+
+
+def _run_plan(plan: Sequence[Step], host: Host, options: Options, progress: Terminal) -> Counts:
+    start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     try:
         counts = run_plan(plan, host, progress)
     except RebootNeeded:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from tests.disk_programs import install_disk_programs
 from tests.fakes import Answer, FakePi
 
 Effects = Generator[None, None, Answer]
@@ -28,16 +29,24 @@ PACKAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
     "kubectl": ((), ("/usr/bin/kubectl",), ()),
     "kubernetes-cni": ((), ("/opt/cni/bin/bridge",), ()),
     "kubelet": ((), ("/usr/bin/kubelet",), ("kubelet.service",)),
+    "nfs-common": (("rpcbind",), ("/usr/sbin/mount.nfs",), ("rpc-statd.service",)),
+    "rpcbind": ((), ("/usr/sbin/rpcbind",), ("rpcbind.service", "rpcbind.socket")),
+    "rsync": ((), ("/usr/bin/rsync",), ()),
+    "nfs-kernel-server": (
+        ("rpcbind", "nfs-common"), ("/usr/sbin/exportfs",), ("nfs-server.service",)
+    ),
 }
 
 
 def install_programs(pi: FakePi) -> None:
     """Everything init, join and reset start."""
+    install_disk_programs(pi)
     pi.looks("systemctl", "show", script=_systemctl_show)
     for missing in ("nft", "vcgencmd", "timedatectl", "journalctl"):
         pi.looks(missing, script=lambda pi, argv, stdin: (127, "not found"))
     pi.looks("systemctl", "is-failed", script=lambda pi, argv, stdin: (1, "inactive"))
-    for verb in ("enable", "disable", "start", "stop", "restart", "daemon-reload"):
+    for verb in ("enable", "disable", "start", "stop", "restart", "daemon-reload", "mask",
+                 "unmask"):
         pi.changes("systemctl", verb, script=_systemctl)
     pi.looks("dpkg-query", script=_dpkg_query)
     pi.looks("dpkg", "--audit", script=lambda pi, argv, stdin: (0, _audit(pi)))
@@ -85,7 +94,15 @@ def _systemctl(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     yield
     for unit in units:
         link = pi.path(f"{WANTS}/{unit}")
+        own = pi.path(f"/etc/systemd/system/{unit}")
         file = _unit_file(pi, unit)
+        if verb in ("mask", "unmask"):
+            own.unlink(missing_ok=True)
+            if verb == "mask":
+                own.symlink_to("/dev/null")
+                pi.running.discard(unit)
+            yield
+            continue
         if file is None and verb != "disable":
             return 5, f"Unit {unit} not found."
         if verb == "enable" and not pi.exists(f"{WANTS}/{unit}"):

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from kubepi.agent.console import Console
 from kubepi.agent.duties import Duties
+from kubepi.agent.following import Following
 from kubepi.agent.led import Led
+from kubepi.agent.obeying import Obeying
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
@@ -54,6 +56,8 @@ class Agent:
         self.own_id = node_id(self.host)
         self.sequence = Sequence(self.host)
         self.duties = Duties(self.host)
+        self.following = Following(self.host)
+        self.obeying = Obeying(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.led = Led(self.host)
         self.console = Console(self.host)

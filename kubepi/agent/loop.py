@@ -5,11 +5,14 @@ Tests: tests/lab.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from kubepi.agent.agent import TICK, Agent
 from kubepi.agent.copied import find_own_place
 from kubepi.decide.goal import Goal
+from kubepi.decide.share import Own
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import Direct, open_direct
 from kubepi.lan.discovery import Discovery
@@ -51,18 +54,27 @@ async def run_agent(host: Host) -> None:
                 host.log.tell(f"agent: {error.sentence}")
             agent.log_decision(goal)
             if duty is None or duty.done():
-                is_master = goal is not None and goal.role == "master"
-                serves = is_master and host.exists(state.WAS_MASTER)
-                wanted = serves and agent.duties.wanted(agent.book, agent.known)
-                duty = (
-                    asyncio.create_task(asyncio.to_thread(agent.duties.do, agent.book, agent.known))
-                    if wanted
-                    else None
-                )
+                work = _next_duty(agent, goal)
+                duty = None if work is None else asyncio.create_task(asyncio.to_thread(work))
             await _pause(agent.heard)
     finally:
         agent.led.show("ready")
         await discovery.stop()
+
+
+def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
+    """What is due and takes longer than a tick; one at a time."""
+    if goal is None:
+        return None
+    is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
+    if is_master and agent.duties.wanted(agent.book, agent.known):
+        return partial(agent.duties.do, agent.book, agent.known)
+    own = Own(agent.facts.host_name, agent.address())
+    if agent.following.wanted(goal, agent.book, own):
+        return partial(agent.following.do, goal)
+    if agent.obeying.wanted(agent.book, agent.facts.host_name):
+        return partial(agent.obeying.do, agent.book, agent.facts.host_name)
+    return None
 
 
 async def _pause(heard: asyncio.Event) -> None:

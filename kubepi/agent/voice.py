@@ -87,6 +87,8 @@ def compose(
         sequence=sequence,
         rank=rank,
         vote=vote,
+        share=(host.read(state.SHARE) or "").strip(),
+        wish=(host.read(state.WISH) or "").strip(),
     )
 
 

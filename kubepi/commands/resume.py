@@ -11,7 +11,7 @@ from kubepi.errors import LockHeld, NoGoal
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
-from kubepi.reconcile import Options, reconcile_up
+from kubepi.reconcile import Options, move_is_on, reconcile_move, reconcile_up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,10 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return 0
     host.log.tell(f"resume: goes on with {goal.verb}")
     try:
-        reconcile_up(goal, host, Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty()))
+        options = Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty())
+        reconcile_up(goal, host, options)
+        if move_is_on(host) and not args.dry_run:
+            reconcile_move(host, options)
     except LockHeld as other:
         # a person is at it already: systemd has nothing to try again
         print(f"kubepi: {other.sentence}", file=sys.stderr)

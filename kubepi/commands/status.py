@@ -40,6 +40,8 @@ def show(status: Status) -> None:
         print(f"  {status.progress}")
     for step, finding in status.drift.items():
         print(f"  not as wanted: {step}: {finding}")
+    if status.share:
+        print(f"share: {status.share}")
     if status.cluster_nodes:
         rows = [("NODE", "ROLE", "STATE", "VERSION", "ADDRESS"), *status.cluster_nodes]
         print("\n".join(table(rows)))

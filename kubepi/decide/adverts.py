@@ -33,6 +33,7 @@ WIRE = {
     "sequence": "q",
     "rank": "rk",
     "vote": "vt",
+    "share": "sh",
     "wish": "w",
 }
 # Bytes of a value; all of them at their longest still fit LARGEST.
@@ -54,7 +55,8 @@ LONGEST = {
     "sequence": 15,
     "rank": 48,
     "vote": 160,
-    "wish": 200,
+    "share": 104,
+    "wish": 140,
 }
 
 
@@ -78,6 +80,7 @@ class Advert:
     sequence: int = 0
     rank: str = ""
     vote: str = ""
+    share: str = ""
     wish: str = ""
     format: str = FORMAT
     unknown: Mapping[str, str] = field(default_factory=dict)

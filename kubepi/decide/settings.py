@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubepi.decide import values
+from kubepi.decide import share, values
 from kubepi.decide.values import Wrong, close_to, quoted
 
 Shape = Literal["text", "number", "switch", "list", "map"]
@@ -17,6 +17,7 @@ WIFI_KEY = "wifi.psk"
 SSH_KEY = (
     '["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMhnzGtvZ2rGm0FVxFBJ4nWq8y5C7Zc8cmUfDcKZc1zD ann"]'
 )
+DISK = "/dev/disk/by-id/usb-Samsung_T7_S5TC-0:0"
 # kept for root alone, by these names, and out of everything that is printed or saved
 SECRETS = {TOKEN: "token", WIFI_KEY: "wifi-psk"}
 CHECK_NAMES = "preflight.ignore"
@@ -70,6 +71,14 @@ KINDS: dict[str, Kind] = {
     "downloads.no_proxy": Kind(
         "list", values.each_of(values.direct_host), "[.lan, 192.168.1.0/24]"
     ),
+    "storage.default_class": Kind(
+        "text", values.one_of("auto", "kubepi-nfs", "kubepi-local", "none"), "auto"
+    ),
+    "storage.node_data": Kind("text", share.stable_disk, DISK, optional=True),
+    "storage.nfs.server": Kind("text", share.share_server, "pi-attic"),
+    "storage.nfs.path": Kind("text", share.share_folder, "/srv/kubepi"),
+    "storage.nfs.device": Kind("text", share.stable_disk, DISK, optional=True),
+    "storage.nfs.mount": Kind("text", share.share_folder, "/mnt/kubepi"),
     CHECK_NAMES: Kind("list", values.each_of(values.check_name), "[memory]"),
     "boot.gpu_mem": Kind("number", values.gpu_megabytes, "16"),
     "wifi.country": Kind("text", values.wifi_country, "DE", optional=True),

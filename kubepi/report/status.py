@@ -15,6 +15,7 @@ from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.runner import PROGRESS
+from kubepi.report.storage import bytes_text, look_at_share
 from kubepi.resources import own_file
 
 
@@ -29,6 +30,7 @@ class Status:
     version: str = ""
     progress: str = ""
     drift: dict[str, str] = field(default_factory=dict)
+    share: str = ""
     cluster_nodes: list[tuple[str, ...]] = field(default_factory=list)
     silent: str = ""
 
@@ -54,12 +56,28 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
         else:
             if finding is not None:
                 status.drift[step.name] = str(finding)
+    if reached:
+        _look_at_share(status, goal, host)
     _ask_cluster(status, host)
     masters = _masters(goal, facts.host_name, host)
     if len(masters) > 1:
         told = f"there are {len(masters)} with our token: {', '.join(masters)}"
         status.drift["one master"] = told
     return status
+
+
+def _look_at_share(status: Status, goal: Goal, host: ReadOnlyHost) -> None:
+    try:
+        storage = look_at_share(host, goal)
+    except NotYet as missing:
+        status.drift["share"] = f"needs {missing.what}"
+        return
+    if storage is None:
+        return
+    room = "" if storage.room is None else f", {bytes_text(storage.room.free)} free"
+    status.share = f"{storage.share.source} at {storage.share.mount}{room}"
+    if storage.ailment:
+        status.drift["share"] = storage.ailment
 
 
 def _masters(goal: Goal, own_name: str, host: ReadOnlyHost) -> list[str]:

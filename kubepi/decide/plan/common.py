@@ -27,6 +27,7 @@ from kubepi.steps.packages import AptPackages, KubernetesPackages
 from kubepi.steps.proxy import ProxySet
 from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
 from kubepi.steps.services import ServiceEnabled, ServiceRunning
+from kubepi.steps.share import ShareMounted, ShareServed
 from kubepi.steps.swap import SwapOff
 from kubepi.steps.versions import VersionPinned
 from kubepi.steps.waits import Rebooted
@@ -133,6 +134,8 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
         ContainerdConfigured(facts.can_lower_oom_score),
         ServiceRunning("containerd.service"),
         ServiceEnabled("kubelet.service"),
+        ShareServed(goal),
+        ShareMounted(goal),
         *(mirror_file(registry, mirror) for registry, mirror in mirrors),
         images,
         ApiNamed(goal),

@@ -16,6 +16,7 @@ from kubepi.steps.leave import Left, NetworkCleaned
 from kubepi.steps.os_network import AvahiEverywhere
 from kubepi.steps.packages import PackagesPurged
 from kubepi.steps.services import ServiceGone
+from kubepi.steps.share import ShareLeft
 from kubepi.steps.swap import SwapRestored
 
 
@@ -25,6 +26,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
     return [
         Left(),
         KubeadmReset(),
+        ShareLeft(),
         NetworkCleaned(),
         *(FileRestored(f"{home}/.kube/config") for home in homes),
         # before its package goes: what the purge removes must not come back from a kept copy

@@ -1,0 +1,191 @@
+"""The share: served by one node, mounted by all, followed when the master's advert names another.
+
+A step made of steps: which ones is known only once the master was heard. May touch: the folder or
+disk that is served, exports, nfs.conf.d, the mount and automount units, the mount point.
+Tests: tests/steps/test_share.py, tests/lab/test_vm_share.py.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
+
+from kubepi.decide import share as texts
+from kubepi.decide.goal import Goal
+from kubepi.decide.share import Share, parse_share, unit_name
+from kubepi.errors import NotYet
+from kubepi.lan.peers import read_peers
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.interfaces import read_network
+from kubepi.machine.step import Finding, Step
+from kubepi.steps.disks import DiskFormatted, FolderOpened, FolderShut
+from kubepi.steps.files import File
+from kubepi.steps.kubeadm import node_name
+from kubepi.steps.mounts import (
+    EXPORTS,
+    Automount,
+    ExportsEnded,
+    FolderMade,
+    MountEnded,
+    UnitsMasked,
+    UnitsUnmasked,
+)
+from kubepi.steps.names import own_address
+from kubepi.steps.packages import AptPackages
+from kubepi.steps.parts import first_finding, make_right
+from kubepi.steps.services import ServiceRunning
+
+NFS_CONF = "/etc/nfs.conf.d/kubepi.conf"
+SERVER_UNIT = "nfs-server.service"
+LABEL = "kubepi-share"
+# of NFSv3, which Debian's packages bring and start, and which listens on the LAN
+OLD_NFS = ("rpcbind.service", "rpcbind.socket", "rpc-statd.service", "rpc-statd-notify.service")
+
+
+def followed_share(host: Host) -> Share | None:
+    """What this node has mounted, or last had."""
+    return parse_share((host.read(state.SHARE) or "").strip())
+
+
+def current_share(host: Host, goal: Goal) -> Share | None:
+    """As wanted; where nobody can be asked, as it was last.
+
+    Raises:
+        NotYet: nobody can be asked, and there was none before.
+    """
+    try:
+        own = texts.Own(node_name(host), own_address(host, goal))
+        return texts.wanted_share(goal, read_peers(host), own, host.monotonic())
+    except NotYet:
+        if host.exists(state.SHARE):
+            return followed_share(host)
+        raise
+
+
+def serves(host: Host, goal: Goal, share: Share) -> bool:
+    return share.address == own_address(host, goal)
+
+
+def own_subnet(host: Host, goal: Goal) -> str:
+    """That of this node's address, such as 192.168.1.0/24: the only clients.
+
+    Of an address that no interface has, only that address itself.
+    """
+    address = own_address(host, goal)
+    found = [a for link in read_network(host)[0] for a in link.addresses]
+    own = next((a for a in found if a.partition("/")[0] == address), address)
+    return str(IPv4Interface(own).network)
+
+
+@dataclass(frozen=True)
+class ShareServed:
+    """Exported by this node if it is the server, and by no other of kubepi's."""
+
+    goal: Goal = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return "share served"
+
+    def _parts(self, host: Host) -> list[Step]:
+        share = current_share(host, self.goal)
+        if share is None or not serves(host, self.goal, share):
+            return [ExportsEnded()]
+        disk = self.goal.settings["storage.nfs.device"]
+        subnet = own_subnet(host, self.goal)
+        return [
+            *(disk_parts(disk, share.path) if disk else [FolderMade(share.path)]),
+            AptPackages(("nfs-kernel-server",), self.goal.settings["downloads.kit"]),
+            File(NFS_CONF, texts.NFS_CONF, restarts=(SERVER_UNIT,)),
+            File(
+                EXPORTS, texts.exports(share.path, subnet, bool(disk)), restarts=(SERVER_UNIT,)
+            ),
+            ServiceRunning(SERVER_UNIT),
+        ]
+
+    def check(self, host: Host) -> Finding | None:
+        return first_finding(self._parts(host), host)
+
+    def apply(self, host: Host) -> None:
+        make_right(self._parts(host), host)
+
+
+@dataclass(frozen=True)
+class ShareMounted:
+    """At its place on this node, by an automount; the server has its own folder there."""
+
+    goal: Goal = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return "share mounted"
+
+    def _parts(self, host: Host, share: Share) -> list[Step]:
+        own = serves(host, self.goal, share)
+        packages = AptPackages(("nfs-common",), self.goal.settings["downloads.kit"])
+        return [
+            *([] if own else [packages]),
+            UnitsMasked(OLD_NFS, "rpcbind"),
+            FolderShut(share.mount),
+            Automount(share.mount, texts.own_mount(share) if own else texts.client_mount(share),
+                      texts.automount_unit(share)),
+        ]  # fmt: skip
+
+    def check(self, host: Host) -> Finding | None:
+        share = current_share(host, self.goal)
+        before = followed_share(host)
+        if before is not None and (share is None or before.mount != share.mount):
+            return Finding(f"at {before.mount} still")
+        if share is None:
+            return None
+        finding = first_finding(self._parts(host, share), host)
+        if finding is None and before != share:
+            return Finding("is not noted")
+        return finding
+
+    def apply(self, host: Host) -> None:
+        share, before = current_share(host, self.goal), followed_share(host)
+        if before is not None and (share is None or before.mount != share.mount):
+            make_right([MountEnded(before.mount), FolderOpened(before.mount)], host)
+        if share is not None:
+            make_right(self._parts(host, share), host)
+        host.write(state.SHARE, f"{share or ''}\n", 0o600)
+
+
+@dataclass(frozen=True)
+class ShareLeft:
+    """This node has no share any more and serves none; the data stays where it was served."""
+
+    @property
+    def name(self) -> str:
+        return "no share"
+
+    def _parts(self, host: Host) -> list[Step]:
+        share = followed_share(host)
+        unmasked = UnitsUnmasked(OLD_NFS)
+        if share is None:
+            return [ExportsEnded(), unmasked]
+        # what is left of a server until the end of the reset
+        served = [share.path] if host.exists(NFS_CONF) else []
+        return [
+            ExportsEnded(),
+            unmasked,
+            MountEnded(share.mount),
+            *(MountEnded(path) for path in served),
+            *(FolderOpened(folder) for folder in (share.mount, *served)),
+        ]
+
+    def check(self, host: Host) -> Finding | None:
+        return first_finding(self._parts(host), host)
+
+    def apply(self, host: Host) -> None:
+        make_right(self._parts(host), host)
+
+
+def disk_parts(disk: str, path: str) -> list[Step]:
+    unit = unit_name(path, "mount")
+    return [
+        DiskFormatted(disk, LABEL),
+        FolderShut(path),
+        File(f"{texts.UNITS}/{unit}", texts.disk_mount(disk, path), restarts=(unit,)),
+        ServiceRunning(unit),
+    ]
