@@ -8,8 +8,7 @@ import yaml
 
 from kubepi.addons import differs, identity, render
 from kubepi.resources import manifest_names, read_text
-
-VALUES = {"pod_subnet": "10.244.0.0/16", "backend": "vxlan"}
+from tests.addon_policy import values_of
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_there_are_manifests() -> None:
 
 @pytest.mark.parametrize("name", manifest_names())
 def test_every_object_is_labelled_named_and_there_once(name: str) -> None:
-    objects = render(name, VALUES)
+    objects = render(name, values_of(name))
     assert objects
     for item in objects:
         labels = item["metadata"]["labels"]
@@ -70,14 +69,14 @@ def test_every_object_is_labelled_named_and_there_once(name: str) -> None:
         assert labels["kubepi.io/addon"] == name
         assert item["apiVersion"]
     assert len({identity(item) for item in objects}) == len(objects)
-    assert objects == render(name, VALUES)
+    assert objects == render(name, values_of(name))
 
 
 @pytest.mark.parametrize("name", manifest_names())
 def test_nothing_is_left_to_fill_in_and_no_image_floats(name: str) -> None:
-    text = yaml.safe_dump_all(render(name, VALUES))
+    text = yaml.safe_dump_all(render(name, values_of(name)))
     assert "${" not in text
-    for image in images(render(name, VALUES)):
+    for image in images(render(name, values_of(name))):
         tag = image.rpartition("/")[2].partition(":")[2]
         assert tag not in ("", "latest"), f"{image} is another one tomorrow"
 
@@ -88,13 +87,13 @@ def test_the_images_of_addon_yaml_are_exactly_those_used(name: str) -> None:
     about = yaml.safe_load(read_text(f"manifests/{name}/addon.yaml"))
     assert about["description"]
     assert about["version"]
-    assert sorted(about["images"]) == sorted(set(images(render(name, VALUES))))
+    assert sorted(about["images"]) == sorted(set(images(render(name, values_of(name)))))
 
 
 def test_namespaces_come_before_what_is_in_them() -> None:
     for name in manifest_names():
         there = {"", "kube-system", "default"}
-        for item in render(name, VALUES):
+        for item in render(name, values_of(name)):
             kind, namespace, own = identity(item)
             assert namespace in there
             there |= {own} if kind == "Namespace" else set()
