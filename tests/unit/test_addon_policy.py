@@ -35,6 +35,7 @@ EXCEPTIONS = {
     ("flannel", "*", "capabilities"): "NET_ADMIN and NET_RAW: routes, vxlan and iptables",
     ("flannel", "*", "resources"): "ended for want of memory, it would take a node off the network",
     ("flannel", "*", "probe"): "what waits for it is the node's readiness (its CNI config)",
+    ("traefik", "DaemonSet/traefik/traefik", "host port"): "80 and 443 of every node",
 }
 
 
@@ -81,6 +82,16 @@ def test_every_setting_is_used_and_nothing_else_is_asked_for(name: str) -> None:
     asked = set(Template(text).get_identifiers())
     own = set(values_of(name)) - set(GIVEN)
     assert own <= asked <= set(values_of(name))
+
+
+def test_a_value_reaches_an_argument_whole() -> None:
+    """Quoted where it is pasted: a value with a colon or a hash is still that value."""
+    values = {**values_of("traefik"), "acme_email": "a: b #c"}
+    daemons = next(item for item in render("traefik", values) if item["kind"] == "DaemonSet")
+    args = daemons["spec"]["template"]["spec"]["containers"][0]["args"]
+    acme = "--certificatesresolvers.letsencrypt.acme."
+    assert f"{acme}email=a: b #c" in args
+    assert f"{acme}storage=/certificates/acme-$(NODE_NAME).json" in args
 
 
 # A good add-on in small; each case below spoils one thing and names the rule that must see it.
