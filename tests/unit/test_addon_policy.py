@@ -36,6 +36,7 @@ EXCEPTIONS = {
     ("flannel", "*", "resources"): "ended for want of memory, it would take a node off the network",
     ("flannel", "*", "probe"): "what waits for it is the node's readiness (its CNI config)",
     ("traefik", "DaemonSet/traefik/traefik", "host port"): "80 and 443 of every node",
+    ("monitoring", "DaemonSet/node-exporter", "host path"): "the host's root, only for reading",
 }
 
 
