@@ -23,6 +23,7 @@ VERBS = {
     "config": "the merged configuration: show it, check it",
     "token": "the cluster's secret: show it, or make one",
     "kubeconfig": "the credentials for kubectl on a laptop",
+    "addon": "what else the cluster has: list, show, install, remove",
     "reset": "give this Pi back as it was before kubepi",
     "hook": "what a prepared card runs at the first boot (systemd runs it)",
     "resume": "go on after a reboot or a power cut (systemd runs it)",

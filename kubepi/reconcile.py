@@ -20,6 +20,7 @@ from kubepi.log import LOG_FILE
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host, ReadOnlyHost
+from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import Counts, preview, run_plan
 from kubepi.machine.step import Step
 from kubepi.resources import own_file
@@ -168,7 +169,8 @@ def _run(
     # a first boot has no screen; later the FAT partition is left in peace
     copy = None if was_reached else card_log(host, facts.boot_folder)
     progress = Terminal(quiet_ok=options.quiet_ok, copy=copy)
-    return _run_plan(make_plan(goal, facts, own_file()), host, options, progress)
+    plan = make_plan(goal, facts, own_file(), installed_addons(host))
+    return _run_plan(plan, host, options, progress)
 
 
 def _run_plan(plan: Sequence[Step], host: Host, options: Options, progress: Terminal) -> Counts:
@@ -199,6 +201,6 @@ def _preview(goal: Goal, host: ReadOnlyHost, options: Options) -> Done:
     facts = look(host)
     _preflight(goal, facts, host, options)
     progress = Terminal(quiet_ok=options.quiet_ok)
-    counts = preview(make_plan(goal, facts, own_file()), host, progress)
+    counts = preview(make_plan(goal, facts, own_file(), installed_addons(host)), host, progress)
     progress.summary(counts, time.monotonic() - start, "would change")
     return Done(counts, state.goal_reached(host))

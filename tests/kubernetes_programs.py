@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -99,12 +100,12 @@ def _kubeadm_reset(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     return 0, ""
 
 
-def _objects(pi: FakePi) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads(pi.read(OBJECTS) or "{}")
+def _objects(pi: FakePi) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(pi.read(OBJECTS) or "{}")
     return found
 
 
-def _save_objects(pi: FakePi, objects: dict[str, dict[str, object]]) -> None:
+def _save_objects(pi: FakePi, objects: dict[str, dict[str, Any]]) -> None:
     """etcd syncs what it answers."""
     pi.path(OBJECTS).parent.mkdir(parents=True, exist_ok=True)
     write_durably(pi, OBJECTS, json.dumps(objects))
@@ -124,22 +125,86 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     if "/readyz" in words:
         return 0, "ok"
     if words[:1] == ["apply"]:
-        items = {_key(item): item for item in json.loads(stdin)["items"]}
-        _save_objects(pi, _objects(pi) | items)
-        return 0, ""
+        return _apply(pi, json.loads(stdin)["items"])
+    if words[:1] == ["delete"]:
+        return _delete(pi, json.loads(stdin)["items"])
+    if words[:1] == ["label"]:
+        return _label(pi, words)
+    if (words[:1] == ["get"] and "-A" in words) or "persistentvolume" in words:
+        return _get_all(pi, words)
     if words[:2] == ["get", "nodes"]:
         return 0, '{"items": []}'
     if words[:2] == ["get", "node"]:
         return _get_node(pi, words[2])
-    if words[:1] == ["get"] and stdin:
-        there = _objects(pi)
-        found = [there[_key(i)] for i in json.loads(stdin)["items"] if _key(i) in there]
-        return 0, json.dumps({"items": found})
-    if "deployment" in words:
-        if "Deployment/kube-system/coredns" not in _objects(pi):
-            return 1, "NotFound"
-        return 0, json.dumps({"spec": {"replicas": 2}, "status": {"availableReplicas": 2}})
+    if "get" in words and words[-2:] == ["-o", "json"]:
+        return _get_one(pi, words)
     raise AssertionError(f"no script for {list(argv)}")
+
+
+def _apply(pi: FakePi, items: list[dict[str, Any]]) -> Answer:
+    """What others wrote into an object stays: labels that are not in what is applied now."""
+    there = _objects(pi)
+    for item in items:
+        before = _labels(there.get(_key(item), {}))
+        labels = {**before, **_labels(item)}
+        there[_key(item)] = {**item, "metadata": {**item["metadata"], "labels": labels}}
+    _save_objects(pi, there)
+    return 0, ""
+
+
+def _delete(pi: FakePi, items: list[dict[str, Any]]) -> Answer:
+    """A namespace takes with it all that is in it."""
+    gone = {_key(item) for item in items}
+    inside = {f"/{item['metadata']['name']}/" for item in items if item["kind"] == "Namespace"}
+    left = {
+        key: item for key, item in _objects(pi).items()
+        if key not in gone and not any(part in key for part in inside)
+    }  # fmt: skip
+    _save_objects(pi, left)
+    return 0, ""
+
+
+def _label(pi: FakePi, words: list[str]) -> Answer:
+    """kubectl label --overwrite KIND NAME [-n NAMESPACE] CHANGE …"""
+    kind, name, *rest = words[2:]
+    namespace, changes = (rest[1], rest[2:]) if rest[0] == "-n" else ("", rest)
+    there = _objects(pi)
+    key = next(key for key in there if key.lower() == f"{kind}/{namespace}/{name}".lower())
+    labels = there[key]["metadata"]["labels"]
+    for change in changes:
+        label, is_set, value = change.partition("=")
+        if is_set:
+            labels[label] = value
+        else:
+            labels.pop(label.removesuffix("-"), None)
+    _save_objects(pi, there)
+    return 0, ""
+
+
+def _get_all(pi: FakePi, words: list[str]) -> Answer:
+    kinds = {kind.partition(".")[0] for kind in words[1].split(",")}
+    found = [item for key, item in _objects(pi).items() if key.partition("/")[0].lower() in kinds]
+    if "-l" in words:
+        label, _, value = words[words.index("-l") + 1].partition("=")
+        found = [i for i in found if _labels(i).get(label) == value]
+    return 0, json.dumps({"items": found})
+
+
+def _get_one(pi: FakePi, words: list[str]) -> Answer:
+    """kubectl [-n NAMESPACE] get KIND NAME -o json: all that is there is available."""
+    namespace = words[1] if words[0] == "-n" else ""
+    kind, name = words[words.index("get") + 1 :][:2]
+    keys = (key for key in _objects(pi) if key.lower() == f"{kind}/{namespace}/{name}".lower())
+    key = next(keys, None)
+    if key is None:
+        return 1, f'{kind} "{name}" NotFound'
+    ready = {"type": "Available", "status": "True"}
+    status = {
+        "availableReplicas": 2, "updatedReplicas": 2, "conditions": [ready],
+        "desiredNumberScheduled": 1, "numberAvailable": 1, "updatedNumberScheduled": 1,
+    }  # fmt: skip
+    shown = {"kind": key.partition("/")[0], "metadata": {"name": name}, "spec": {"replicas": 2}}
+    return 0, json.dumps({**shown, "status": status})
 
 
 def _get_node(pi: FakePi, name: str) -> Answer:
@@ -150,6 +215,11 @@ def _get_node(pi: FakePi, name: str) -> Answer:
     return 0, json.dumps({"status": {"conditions": [ready]}})
 
 
-def _key(item: dict[str, dict[str, str]]) -> str:
+def _labels(item: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = item.get("metadata", {}).get("labels", {})
+    return found
+
+
+def _key(item: dict[str, Any]) -> str:
     meta = item["metadata"]
     return f"{item['kind']}/{meta.get('namespace', '')}/{meta['name']}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from kubepi.addons import addon_images
 from kubepi.agent.voice import node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert
@@ -20,7 +21,7 @@ from kubepi.machine import state
 from kubepi.machine.facts import dpkg_architecture, look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
-from tests.kubernetes_programs import install_kubernetes
+from tests.kubernetes_programs import INIT_FILES, install_kubernetes
 from tests.programs import boot, install_programs
 
 VERSION = "v1.36.3"
@@ -66,6 +67,7 @@ NOT_OURS = ("/proc", "/sys", "/var/log", KIT, "/tmp", "/var/lib/dpkg/holds")
 KIT_IMAGES = {
     "images/kubernetes-v1.36.3.tar": ["registry.k8s.io/kube-apiserver:v1.36.3"],
     "images/pause.tar": ["registry.k8s.io/pause:3.10.2"],
+    "images/addons.tar": addon_images("flannel", "hello"),
 }
 
 
@@ -130,6 +132,24 @@ def fresh_pi(folder: Path, board: str = "") -> FakePi:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+class Master(FakePi):
+    """Its API runs, also after a power cut, and so does containerd."""
+
+    def power_cut(self) -> None:
+        super().power_cut()
+        self.running |= {"kubelet.service", "containerd.service"}
+
+
+def master(folder: Path) -> FakePi:
+    """A Pi that kubeadm made the master of a cluster."""
+    pi = fresh_pi(folder)
+    for name, text in INIT_FILES.items():
+        pi.put(name, text, 0o600)
+    pi.running |= {"kubelet.service", "containerd.service"}
+    pi.__class__ = Master
+    return pi
 
 
 def firmware(pi: FakePi) -> None:

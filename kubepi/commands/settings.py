@@ -4,8 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from kubepi.addons import read_catalogue
+from kubepi.decide.addon_choice import chosen, typed_before
+from kubepi.decide.addons import INSTALL, SETTINGS
 from kubepi.decide.config import Config
 from kubepi.decide.goal import Goal
 from kubepi.decide.proxy import from_environment
@@ -77,7 +81,17 @@ def settings_of(
         kept = "" if before is None else str(before.settings["downloads.kit"])
         settings["downloads.kit"] = _found_kit(host) or kept
     _take_proxy(settings, {} if before is None else before.settings)
+    _take_addons(settings, config, before)
     return settings, tuple(sorted(flagged))
+
+
+def _take_addons(settings: dict[str, Any], config: Config, before: Goal | None) -> None:
+    """Those of kubepi.yaml and those that were installed by name, with all that they need."""
+    typed = typed_before(before)
+    if INSTALL in config.own:
+        typed = replace(typed, removed=())  # what a kubepi.yaml names is wanted
+    if settings[INSTALL] or settings[SETTINGS] or typed.installed:
+        settings[INSTALL], settings[SETTINGS] = chosen(config.settings, typed, read_catalogue())
 
 
 def _take_proxy(settings: dict[str, Any], before: Mapping[str, Any]) -> None:

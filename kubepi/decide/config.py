@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kubepi.decide.addons import Catalogue
+from kubepi.decide.addons import problems as addon_problems
 from kubepi.decide.config_file import entries
 from kubepi.decide.contradictions import contradictions
 from kubepi.decide.settings import SECRETS, TOKEN, checked
@@ -105,13 +107,14 @@ def merge(
     layers: Sequence[Layer],
     flags: Mapping[str, tuple[str, Any]],
     check_names: Collection[str] = (),
+    catalogue: Catalogue | None = None,
 ) -> Config:
     """The configuration that later layers, and at last the flags, make of the defaults.
 
     Raises:
         ConfigError: something is wrong in it; the sentence holds all problems.
     """
-    config = examine(defaults, layers, flags, check_names)
+    config = examine(defaults, layers, flags, check_names, catalogue)
     if config.problems:
         raise ConfigError(
             _all_of(config.problems),
@@ -126,8 +129,12 @@ def examine(
     layers: Sequence[Layer],
     flags: Mapping[str, tuple[str, Any]],
     check_names: Collection[str] = (),
+    catalogue: Catalogue | None = None,
 ) -> Config:
-    """As merge(), but the problems are in the Config, and what has one is left as it was."""
+    """As merge(), but the problems are in the Config, and what has one is left as it was.
+
+    Add-ons are held against a catalogue where one is given.
+    """
     known = read_defaults(defaults)
     settings = {name: default.value for name, default in known.items()} | dict.fromkeys(SECRETS)
     sources = dict.fromkeys(settings, DEFAULTS)
@@ -141,10 +148,9 @@ def examine(
     taken = {name: settings.pop(name) for name in SECRETS}
     secrets = {name: value for name, value in taken.items() if value is not None}
     chosen = {name for name, source in sources.items() if source != DEFAULTS}
-    problems += (
-        f"{sources[name]}: {name}: {sentence}"
-        for name, sentence in contradictions(settings, chosen)
-    )
+    together = [*contradictions(settings, chosen)]
+    together += [] if catalogue is None else addon_problems(settings, catalogue)
+    problems += (f"{sources[name]}: {name}: {sentence}" for name, sentence in together)
     rules = {name: default.rule for name, default in known.items()}
     return Config(settings, sources, rules, secrets, tuple(problems))
 

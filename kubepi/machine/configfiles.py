@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kubepi.addons import read_catalogue
 from kubepi.decide.config import Config, Layer, merge
 from kubepi.decide.preflight import CHECKS
 from kubepi.decide.settings import SECRETS
@@ -31,7 +32,10 @@ def load(
     boot = next((layer for name in BOOT_FILES if (layer := _layer(host, name))), None)
     own = _layer(host, OWN_FILE)
     layers = [layer for layer in (boot, own) if layer is not None]
-    config = merge(read_text("defaults.yaml"), layers, flags, check_names)
+    # its descriptions are YAML too, and most runs need none of them
+    names_addons = any("addons" in layer.text for layer in layers)
+    catalogue = read_catalogue() if names_addons else None
+    config = merge(read_text("defaults.yaml"), layers, flags, check_names, catalogue)
     for value in config.secrets.values():
         host.log.hide(value)
     return replace(config, warnings=tuple(_warnings(host, config)))

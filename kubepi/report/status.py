@@ -14,6 +14,7 @@ from kubepi.lan.peers import read_peers
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
+from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import PROGRESS
 from kubepi.report.storage import bytes_text, look_at_share
 from kubepi.resources import own_file
@@ -46,7 +47,7 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
     if not reached:
         report = state.read_json(host, PROGRESS) or {}
         status.progress = f"{report.get('percent', 0)} %: {report.get('step', 'waits to go on')}"
-    for step in make_plan(goal, facts, own_file()):
+    for step in make_plan(goal, facts, own_file(), installed_addons(host)):
         try:
             finding = step.check(host)
         except NotYet as missing:

@@ -74,12 +74,14 @@ class ImagesImported:
 class ImagesPulled:
     """What this node needs from the registries, as a phase of its own before anything waits.
 
-    `mirrors` are pairs of a registry and the address that is asked instead.
+    `mirrors` are pairs of a registry and the address that is asked instead; `addons` are those
+    that this node is to have besides what every node needs.
     """
 
     joining: bool = False
     mirrors: tuple[tuple[str, str], ...] = ()
     proxy: Proxy | None = None
+    addons: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class ImagesPulled:
         images = result.stdout.split()
         if self.joining:  # a worker runs no control plane
             images = [image for image in images if any(name in image for name in OF_WORKERS)]
-        return [*images, *addon_images("flannel")]
+        return [*images, *addon_images("flannel", *self.addons)]
 
     def check(self, host: Host) -> Finding | None:
         missing = set(self._wanted(host)) - present_images(host)

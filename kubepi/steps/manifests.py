@@ -1,84 +1,19 @@
-"""Objects in the Kubernetes API, and the admin's kubeconfig.
+"""What kubeadm itself put into the API, and the admin's kubeconfig.
 
-May touch: the objects of one folder of manifests/, /root/.kube and one user's ~/.kube.
+May touch: /root/.kube and one user's ~/.kube.
 Tests: tests/steps/test_manifests.py, tests/lab.
 """
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from kubepi.addons import differs, identity, render
 from kubepi.cluster import kubectl
-from kubepi.decide.goal import Goal
-from kubepi.errors import CommandFailed, NotYet
+from kubepi.errors import NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
-from kubepi.steps.kernel import can_load
 
 RESOLV_CONFS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """One folder of manifests/, applied server-side with our field manager."""
-
-    folder: str
-    goal: Goal = field(repr=False)
-    patience: float = 300.0
-
-    @property
-    def name(self) -> str:
-        return f"manifest {self.folder}"
-
-    def _objects(self, host: Host) -> list[dict[str, Any]]:
-        backend = self.goal.settings["kubernetes.flannel_backend"]
-        if backend == "auto":
-            # the kernels of Ubuntu 21.10 to 23.10 for the Pi lack vxlan (flannel #1502)
-            backend = "vxlan" if can_load(host, "vxlan") else "host-gw"
-        values = {
-            "pod_subnet": self.goal.settings["kubernetes.pod_subnet"],
-            "backend": backend,
-        }
-        return render(self.folder, values)
-
-    def check(self, host: Host) -> Finding | None:
-        objects = self._objects(host)
-        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-        result = kubectl.ask(
-            host, "get", "--ignore-not-found", "-o", "json", "-f", "-", stdin=json.dumps(listed)
-        )
-        if not result.ok:
-            raise NotYet("the Kubernetes API")
-        answer = json.loads(result.stdout) if result.stdout.strip() else {"items": []}
-        found = {identity(item): item for item in answer.get("items", [answer])}
-        for item in objects:
-            there = found.get(identity(item))
-            if there is None:
-                return Finding(f"{item['kind']} {item['metadata']['name']} is missing")
-            where = differs(item, there)
-            if where is not None:
-                return Finding(f"{item['kind']} {item['metadata']['name']} differs in {where}")
-        return None
-
-    def apply(self, host: Host) -> None:
-        listed = {"apiVersion": "v1", "kind": "List", "items": self._objects(host)}
-
-        def sent() -> str | None:
-            try:
-                # the server judges: kubectl would fetch megabytes of its schema for that, first
-                kubectl.tell(
-                    host, "apply", "--server-side", "--validate=false", "--field-manager=kubepi",
-                    "--force-conflicts", "-f", "-", stdin=json.dumps(listed),
-                )  # fmt: skip
-            except CommandFailed as error:
-                if not kubectl.is_passing(error.output):
-                    raise
-                return error.output.splitlines()[-1][:160]
-            return None
-
-        host.wait_until("the API to take it", sent, self.patience, 2.0)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The power is cut at every single effect of init, join and reset; what a real cut
 then the Pi boots, goes on, and must end in the same tree as an undisturbed run.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from kubepi.decide.plan import make_plan
 from kubepi.errors import KubepiError, RebootNeeded
 from kubepi.machine import state
 from kubepi.machine.facts import look
+from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import preview, run_plan
 from kubepi.reconcile import decided
 from tests.fakedisk import PowerCut
@@ -49,7 +51,9 @@ def run(pi: FakePi, goal: Goal, folder: Path) -> Recorder:
     save(pi, goal)
     for _ in range(4):
         try:
-            run_plan(make_plan(goal, look(pi), str(folder / "kubepi.pyz")), pi, recorder)
+            addons = installed_addons(pi)
+            plan = make_plan(goal, look(pi), str(folder / "kubepi.pyz"), addons)
+            run_plan(plan, pi, recorder)
         except RebootNeeded:
             reboot(pi)
         else:
@@ -131,9 +135,11 @@ def test_reset_gives_the_first_tree_back(verb: str, board: str, tmp_path: Path) 
     assert pi.read("/proc/rules") == "*nat\n-A MINE -j ACCEPT\nCOMMIT\n"
 
 
+HELLO = init_goal(addons__install=["local-path-provisioner", "metrics-server", "hello"])
 CUTS = {
     "init": (init_goal(), None, ""),
     "init on a Pi": (init_goal(), None, "pi4b-trixie"),
+    "init with add-ons": (HELLO, None, ""),
     "join": (join_goal(), None, ""),
     "up alone": (up_goal(cluster__expect=1), None, ""),
     "up beside a master": (up_goal(), None, ""),
@@ -183,6 +189,26 @@ def undisturbed(
     pi.fake_disk.effects = 0
     run(pi, goal, folder)
     return pi.fake_disk.effects, pi.tree(ignoring=UNEQUAL)
+
+
+def test_an_add_on_that_is_no_longer_wanted_goes_whenever_the_power_does(tmp_path: Path) -> None:
+    """What is left of a removal that was cut off is what the next run finds."""
+    wanted = init_goal(addons__install=["local-path-provisioner"])
+    total, tree = undisturbed(tmp_path / "undisturbed", wanted, HELLO, "")
+    assert 5 < total < 60
+    for effect in range(1, total + 1):
+        folder = tmp_path / str(effect)
+        pi = prepared(folder, HELLO, "")
+        pi.die_at(effect)
+        with pytest.raises(PowerCut):
+            run(pi, wanted, folder)
+        power_on(pi)
+        run(pi, wanted, folder)
+        assert pi.tree(ignoring=UNEQUAL) == tree
+        objects = json.loads(pi.read("/var/lib/etcd/objects.json") or "{}")
+        left = [key for key, item in objects.items() if "hello" in str(item)]
+        assert sorted(left) == ["Namespace//hello", "PersistentVolumeClaim/hello/counter"]
+        shutil.rmtree(folder)
 
 
 def prepared(folder: Path, after: Goal | None, board: str) -> FakePi:

@@ -1,166 +1,22 @@
-"""kubepi/steps/manifests.py: objects in the API, deployments, and the admin's kubeconfig."""
+"""kubepi/steps/manifests.py: what kubeadm put into the API, and the admin's kubeconfig."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kubepi.addons import render
-from kubepi.errors import CommandFailed, NotYet, StepFailed
+from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.steps.files import FileRestored
-from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady, Manifest
+from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady
 from tests.fakedisk import PowerCut
-from tests.fakes import Answer, FakePi
-from tests.kubernetes_programs import INIT_FILES
-from tests.scene import fresh_pi, init_goal
+from tests.fakes import FakePi
+from tests.scene import master
 from tests.steps.lawful import obeys
 
 ADMIN = "/etc/kubernetes/admin.conf"
-FLANNEL = Manifest("flannel", init_goal())
 COREDNS = DeploymentReady("kube-system", "coredns", patience=30)
-VALUES = {"pod_subnet": "10.244.0.0/16", "backend": "vxlan"}
-
-
-class Master(FakePi):
-    """Its API runs, also after a power cut."""
-
-    def power_cut(self) -> None:
-        super().power_cut()
-        self.running.add("kubelet.service")
-
-
-def master(folder: Path) -> FakePi:
-    pi = fresh_pi(folder)
-    for name, text in INIT_FILES.items():
-        pi.put(name, text, 0o600)
-    pi.running.add("kubelet.service")
-    pi.__class__ = Master
-    return pi
-
-
-# --- manifests ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("folder", ["flannel", "access"])
-def test_manifests_obey_the_laws(folder: str, tmp_path: Path) -> None:
-    step = Manifest(folder, init_goal())
-    pi = obeys(step, master, tmp_path)
-    apply = next(argv for argv in pi.ran if "apply" in argv)
-    assert {"--server-side", "--field-manager=kubepi", "--force-conflicts"} <= set(apply)
-
-
-class Api:
-    """An API that holds these objects."""
-
-    def __init__(self, pi: FakePi, items: list[dict[str, Any]]) -> None:
-        self.items = items
-        self.asked: list[str] = []
-        pi.looks("kubectl", script=self)
-
-    def __call__(self, pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-        self.asked.append(stdin)
-        return 0, json.dumps({"items": self.items}) if self.items else ""
-
-
-def stored(**values: str) -> list[dict[str, Any]]:
-    """What the server gives back: with fields of its own."""
-    items = render("flannel", VALUES | values)
-    for item in items:
-        item["metadata"] |= {"uid": "1", "resourceVersion": "7", "managedFields": []}
-        item["status"] = {}
-    return items
-
-
-BUSY = "error: etcdserver: request timed out"
-WRONG = 'The DaemonSet "kube-flannel-ds" is invalid: spec.selector: Invalid value'
-
-
-@pytest.mark.parametrize(("said", "tries"), [(BUSY, 3), (WRONG, 1)])
-def test_an_api_that_is_too_busy_is_asked_again(tmp_path: Path, said: str, tries: int) -> None:
-    pi = master(tmp_path / "pi")
-    inner = pi.programs[("kubectl",)].script
-    sent: list[str] = []
-
-    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-        if "apply" in argv:
-            sent.append(stdin)
-            if len(sent) < 3:
-                return 1, said
-        answer = inner(pi, argv, stdin)
-        assert isinstance(answer, tuple)
-        return answer
-
-    pi.looks("kubectl", script=kubectl)
-    if tries == 1:
-        with pytest.raises(CommandFailed, match="is invalid"):
-            FLANNEL.apply(pi)
-    else:
-        FLANNEL.apply(pi)
-        assert FLANNEL.check(pi.read_only()) is None
-    assert len(sent) == tries
-
-
-def test_what_the_server_adds_is_no_difference(tmp_path: Path) -> None:
-    pi = master(tmp_path / "pi")
-    Api(pi, stored())
-    assert FLANNEL.check(pi.read_only()) is None
-
-
-def test_a_missing_and_a_changed_object_are_named(tmp_path: Path) -> None:
-    pi = master(tmp_path / "pi")
-    api = Api(pi, [])
-    assert str(FLANNEL.check(pi.read_only())) == "Namespace kube-flannel is missing"
-    api.items = stored()[:-1]
-    assert str(FLANNEL.check(pi.read_only())) == "DaemonSet flannel is missing"
-    api.items = stored(pod_subnet="10.9.0.0/16")
-    found = str(FLANNEL.check(pi.read_only()))
-    assert found == "ConfigMap flannel differs in .data.net-conf.json"
-
-
-def test_one_object_comes_without_a_list_around_it(tmp_path: Path) -> None:
-    pi = master(tmp_path / "pi")
-    single = stored()[0]
-    pi.looks("kubectl", script=lambda *_: (0, json.dumps(single)))
-    assert str(FLANNEL.check(pi.read_only())) == "ServiceAccount flannel is missing"
-
-
-def test_objects_go_by_stdin_and_hold_the_settings(tmp_path: Path) -> None:
-    pi = master(tmp_path / "pi")
-    api = Api(pi, [])
-    Manifest("flannel", init_goal(kubernetes__pod_subnet="10.1.0.0/16")).check(pi.read_only())
-    assert '\\"Network\\": \\"10.1.0.0/16\\"' in api.asked[0]
-
-
-@pytest.mark.parametrize(
-    ("setting", "can_load", "backend"),
-    [
-        ("auto", True, "vxlan"),
-        ("auto", False, "host-gw"),
-        ("host-gw", True, "host-gw"),
-        ("vxlan", False, "vxlan"),
-    ],
-)
-def test_without_vxlan_flannel_goes_over_routes(
-    tmp_path: Path, setting: str, can_load: bool, backend: str
-) -> None:
-    """Kernels of Ubuntu for the Pi lacked it (flannel 1502)."""
-    pi = master(tmp_path / "pi")
-    api = Api(pi, [])
-    pi.looks("modprobe", "--dry-run", script=lambda *_: (0 if can_load else 1, ""))
-    Manifest("flannel", init_goal(kubernetes__flannel_backend=setting)).check(pi.read_only())
-    assert f'\\"Type\\": \\"{backend}\\"' in api.asked[0]
-
-
-def test_without_an_api_nothing_can_be_said(tmp_path: Path) -> None:
-    pi = fresh_pi(tmp_path / "pi")
-    with pytest.raises(NotYet):
-        FLANNEL.check(pi.read_only())
-    pi.put(ADMIN, "x")
-    with pytest.raises(NotYet, match="the Kubernetes API"):
-        FLANNEL.check(pi.read_only())
 
 
 # --- deployments ----------------------------------------------------------------------------

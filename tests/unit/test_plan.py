@@ -17,6 +17,7 @@ from kubepi.machine.configfiles import OWN_FILE, load
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.step import Step
+from kubepi.steps.images import ImagesPulled
 from tests.fakes import FakePi
 from tests.scene import init_goal, join_goal, reset_goal, up_goal
 
@@ -163,6 +164,23 @@ def test_settings_that_change_the_plan(
     goal = join_goal(**(ONLINE | changes))
     names = [step.name for step in make_plan(goal, facts("pi4b-trixie"), FILE)]
     assert (name in names) is is_there
+
+
+def test_add_ons_come_last_and_what_is_not_wanted_goes_before() -> None:
+    goal = init_goal(**ONLINE, addons__install=["local-path-provisioner", "hello"])
+    goal = dataclasses.replace(goal, flagged=("no data of addon demo",))
+    steps = make_plan(goal, facts("pi4b-trixie"), FILE, ["hello", "traefik", "demo"])
+    assert [step.name for step in steps][-6:] == [
+        "add-on traefik absent", "add-on demo absent",
+        "add-on local-path-provisioner", "add-on hello",
+        "add-on local-path-provisioner ready", "add-on hello ready",
+    ]  # fmt: skip
+    assert [getattr(step, "keeps_data", None) for step in steps[-6:-4]] == [True, False]
+    pulled = next(step for step in steps if isinstance(step, ImagesPulled))
+    assert pulled.addons == ("local-path-provisioner", "hello")
+    joining = dataclasses.replace(goal, verb="join")
+    names = [step.name for step in make_plan(joining, facts("pi4b-trixie"), FILE)]
+    assert [name for name in names if "add-on" in name] == []
 
 
 @pytest.mark.parametrize(("board", "is_there"), [("zero2w-trixie", True), ("pi4b-trixie", False)])

@@ -3,16 +3,23 @@
 The one place that names steps. Order is the order of the list; each goal has a file.
 """
 
+from collections.abc import Sequence
+
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import init, join, reset, up
 from kubepi.machine.step import Step
 
 
-def make_plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
-    """`own_file` is the kubepi.pyz that runs; "" when it runs from its source."""
+def make_plan(
+    goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()
+) -> list[Step]:
+    """`own_file` is the kubepi.pyz that runs; "" when it runs from its source.
+
+    `addons` are those that were installed from this Pi, what needs others first.
+    """
     if goal.verb == "init":
-        return init.plan(goal, facts, own_file)
+        return init.plan(goal, facts, own_file, addons)
     if goal.verb == "join":
         return join.plan(goal, facts, own_file)
     if goal.verb == "up":

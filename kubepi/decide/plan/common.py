@@ -1,6 +1,7 @@
 """What every node gets, master or worker, up to a containerd that holds its images."""
 
 from kubepi import BUILT
+from kubepi.decide.addon_choice import wanted_addons
 from kubepi.decide.cmdline import MEMORY_TOKEN, country_token
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
@@ -124,7 +125,8 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     proxy = proxy_of(settings)
     repository = [] if kit else [KubernetesRepository(url, wanted, joining, key, proxy)]
     mirrors = tuple(sorted(settings["downloads.image_mirrors"].items()))
-    images = ImagesImported(kit) if kit else ImagesPulled(joining, mirrors, proxy)
+    addons = () if joining else tuple(wanted_addons(goal))
+    images = ImagesImported(kit) if kit else ImagesPulled(joining, mirrors, proxy, addons)
     return [
         ProxySet(proxy),
         AptPackages(OS_PACKAGES, kit),

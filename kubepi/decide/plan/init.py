@@ -1,16 +1,21 @@
 """`init`: this Pi becomes the master of a new cluster."""
 
+from collections.abc import Sequence
+
+from kubepi.decide.addon_choice import drops_data, wanted_addons
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
+from kubepi.steps.addon_removal import AddonAbsent
+from kubepi.steps.addons import AddonApplied, AddonReady
 from kubepi.steps.kubeadm import KubeadmInit
-from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady, Manifest
+from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady
 from kubepi.steps.tokens import TokenMade
 from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady
 
 
-def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
+def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) -> list[Step]:
     admins = [AdminKubeconfig("/root")]
     if goal.admin is not None:
         admins.append(AdminKubeconfig(goal.admin.home, goal.admin.uid, goal.admin.gid))
@@ -21,10 +26,22 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         *common.kubernetes(goal, facts),
         KubeadmInit(goal, facts.can_lower_oom_score),
         ApiReady(),
-        Manifest("flannel", goal),
-        Manifest("access", goal),
+        AddonApplied("flannel", goal),
+        AddonApplied("access", goal),
         NodeReady(),
         DeploymentReady("kube-system", "coredns"),
         MasterAnnounced(),
         *admins,
+        *chosen_addons(goal, addons),
+    ]
+
+
+def chosen_addons(goal: Goal, installed: Sequence[str]) -> list[Step]:
+    """What is no longer wanted goes first: there is not much room on a Pi."""
+    wanted = wanted_addons(goal)
+    unwanted = [name for name in installed if name not in wanted]
+    return [
+        *(AddonAbsent(name, not drops_data(goal, name)) for name in unwanted),
+        *(AddonApplied(name, goal) for name in wanted),
+        *(AddonReady(name) for name in wanted),
     ]
