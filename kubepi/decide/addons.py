@@ -194,12 +194,16 @@ def typed(setting: Setting, value: Any) -> Value:
 
 def share_mount(settings: Mapping[str, Any]) -> str:
     """Where every node has the cluster's share; "" where no share is configured."""
-    return ""
+    server = settings.get("storage.nfs.server", "none")
+    return "" if server == "none" else str(settings["storage.nfs.mount"])
 
 
 def default_class(settings: Mapping[str, Any]) -> str:
-    """The StorageClass of claims that name none."""
-    return SHARED_CLASS if share_mount(settings) else LOCAL_CLASS
+    """The StorageClass of claims that name none; "" if these are to wait for somebody's own."""
+    chosen = settings.get("storage.default_class", "auto")
+    if chosen == "none":
+        return ""
+    return SHARED_CLASS if share_mount(settings) and chosen != LOCAL_CLASS else LOCAL_CLASS
 
 
 def provisioner_config(settings: Mapping[str, Any]) -> str:
@@ -215,13 +219,15 @@ def values_of(addon: Addon, settings: Mapping[str, Any]) -> dict[str, str]:
     """What `${…}` stands for in its manifests, but for secrets and what the machine decides."""
     from string import Template
 
-    has_share = bool(share_mount(settings))
+    default = default_class(settings)
+    best = SHARED_CLASS if share_mount(settings) else LOCAL_CLASS
     values = {
         "cluster": str(settings["cluster.name"]),
         "pod_subnet": str(settings["kubernetes.pod_subnet"]),
-        "storage_class": default_class(settings),
-        "has_share": _shown(has_share),
-        "has_no_share": _shown(not has_share),
+        "storage_class": default or best,
+        "has_share": _shown(best == SHARED_CLASS),
+        "local_is_default": _shown(default == LOCAL_CLASS),
+        "shared_is_default": _shown(default == SHARED_CLASS),
         "local_path_config": provisioner_config(settings),
     }
     given = settings.get(SETTINGS, {}).get(addon.name, {})

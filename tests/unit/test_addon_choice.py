@@ -110,7 +110,10 @@ def test_a_value_has_the_type_of_its_default() -> None:
 
 
 def test_defaults_may_speak_of_the_cluster() -> None:
-    goal = settings(cluster__name="attic", addons__settings={"web": {"count": 3, "open": True}})
+    given = {"web": {"count": 3, "open": True}}
+    goal = settings(
+        storage__nfs__server="none", cluster__name="attic", addons__settings=given
+    )
     values = values_of(CATALOGUE["web"], goal)
     assert {key: values[key] for key in OPTIONS} == {
         "host": "x.attic.local", "count": "3", "open": "true",

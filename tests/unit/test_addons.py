@@ -179,26 +179,45 @@ def test_a_value_that_is_missing_is_a_bug() -> None:
 # --- classes of volumes -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("has_share", "classes"), [
-    ("false", {"kubepi-local": "true"}),
-    ("true", {"kubepi-local": "false", "kubepi-nfs": "true"}),
-])  # fmt: skip
-def test_there_is_one_default_class(has_share: str, classes: dict[str, str]) -> None:
-    other = "false" if has_share == "true" else "true"
-    objects = rendered("local-path-provisioner", has_share=has_share, has_no_share=other)
-    found = {
+SHARE = {"storage.nfs.server": "master", "storage.nfs.mount": "/mnt/kubepi"}
+NO_SHARE = {"storage.nfs.server": "none"}
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "of_ours"),
+    [
+        (NO_SHARE, "kubepi-local", "kubepi-local"),
+        (SHARE, "kubepi-nfs", "kubepi-nfs"),
+        (SHARE | {"storage.default_class": "kubepi-local"}, "kubepi-local", "kubepi-local"),
+        (NO_SHARE | {"storage.default_class": "kubepi-nfs"}, "kubepi-local", "kubepi-local"),
+        (SHARE | {"storage.default_class": "none"}, "", "kubepi-nfs"),
+        (NO_SHARE | {"storage.default_class": "none"}, "", "kubepi-local"),
+    ],
+)
+def test_the_classes_of_volumes_and_their_default(
+    given: dict[str, str], default: str, of_ours: str
+) -> None:
+    all_settings = settings() | given
+    addon = read_addon("local-path-provisioner")
+    values = values_of(addon, all_settings)
+    marks = {
         item["metadata"]["name"]: item["metadata"]["annotations"]
-        for item in objects if item["kind"] == "StorageClass"
+        for item in render(addon, values, {}) if item["kind"] == "StorageClass"
     }  # fmt: skip
-    default = "storageclass.kubernetes.io/is-default-class"
-    assert found == {name: {default: value} for name, value in classes.items()}
+    mark = "storageclass.kubernetes.io/is-default-class"
+    names = ["kubepi-local", *(["kubepi-nfs"] if given["storage.nfs.server"] != "none" else [])]
+    assert marks == {name: {mark: str(name == default).lower()} for name in names}
+    assert default_class(all_settings) == default
+    assert values["storage_class"] == of_ours
 
 
 def test_the_provisioner_knows_each_class_that_there_is() -> None:
-    config = json.loads(provisioner_config(settings()))
-    assert list(config["storageClassConfigs"]) == [default_class(settings())] == ["kubepi-local"]
-    paths = config["storageClassConfigs"]["kubepi-local"]["nodePathMap"][0]["paths"]
+    config = json.loads(provisioner_config(settings() | SHARE))["storageClassConfigs"]
+    assert config["kubepi-nfs"] == {"sharedFileSystemPath": "/mnt/kubepi"}
+    paths = config["kubepi-local"]["nodePathMap"][0]["paths"]
     assert paths == ["/var/lib/kubepi-volumes"]
+    config = json.loads(provisioner_config(settings() | NO_SHARE))
+    assert list(config["storageClassConfigs"]) == ["kubepi-local"]
 
 
 # --- what a folder may hold -------------------------------------------------------------------
