@@ -1,6 +1,6 @@
 """The objects of an add-on in the API: asked for by label, applied, deleted, their claims.
 
-Tests: tests/steps/test_addons.py.
+Tests: tests/steps/test_addons.py, tests/steps/test_addon_removal.py.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Whether something in the cluster is available, and what is in the way: a pod's own reason.
 
-Tests: tests/steps/test_addons.py.
+Tests: tests/unit/test_workloads.py, tests/steps/test_addons.py.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The opposite of an add-on: all its objects gone, but for the data that is to stay.
 
 May touch: objects with the label of one add-on, its record and its secrets below /var/lib/kubepi.
-Tests: tests/steps/test_addons.py, tests/lab/test_addons_lab.py.
+Tests: tests/steps/test_addon_removal.py, tests/lab/test_addons_lab.py.
 """
 
 from dataclasses import dataclass

@@ -136,6 +136,8 @@ STOPS: Sequence[Example] = (
     (MemoryController(), after(board=PI4)),
 )
 COVERED_THERE = {
+    "test_addon_removal": ("AddonAbsent",),
+    "test_addons": ("AddonApplied", "AddonReady"),
     "test_moving": (
         "DataCopied", "DataVerified", "OutsideMounted", "ShareFollowed", "ShareSwitched",
         "TargetReady", "UsersStarted", "UsersStopped",
@@ -144,7 +146,6 @@ COVERED_THERE = {
         "Automount", "ExportsEnded", "FolderMade", "MountEnded", "ShareLeft", "ShareMounted",
         "ShareServed", "UnitsMasked", "UnitsUnmasked",
     ),
-    "test_addons": ("AddonApplied", "AddonReady", "AddonAbsent"),
     "test_apt": ("AptPackages",),
     "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),
     "test_card": ("CardFile", "CardLine", "FirstrunLine", "CardAsBefore"),

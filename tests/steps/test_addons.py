@@ -1,61 +1,29 @@
-"""kubepi/steps/addons.py, addon_removal.py: applied, ready, gone; what is refused, what stays."""
+"""kubepi/steps/addons.py: add-ons applied and ready, and what is refused."""
 
-import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubepi.addons import LABEL, addon_images, read_addon, render
-from kubepi.cluster.objects import KEPT, labelled
-from kubepi.cluster.workloads import missing_pods, stuck_because
+from kubepi.cluster.objects import labelled
 from kubepi.decide.addons import values_of
 from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.machine import state
-from kubepi.machine.records import Record, installed_addons, read_record, write_record
-from kubepi.steps.addon_removal import AddonAbsent
+from kubepi.machine.records import Record, read_record, write_record
 from kubepi.steps.addons import AddonApplied, AddonReady, make_secret, secret_of
+from tests.addon_scene import having, online, store, stored
 from tests.containerd_programs import holds
 from tests.fakes import Answer, FakePi
 from tests.kubernetes_programs import OBJECTS
 from tests.scene import fresh_pi, init_goal, master, settings
-from tests.steps.lawful import MakePi, obeys
+from tests.steps.lawful import obeys
 
 ADMIN = "/etc/kubernetes/admin.conf"
 FLANNEL = AddonApplied("flannel", init_goal())
 HELLO = AddonApplied("hello", init_goal())
-
-
-def online(addon: str, **changes: object) -> AddonApplied:
-    return AddonApplied(addon, init_goal(downloads__kit="", **changes))
-
-
-def stored(pi: FakePi) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(pi.read(OBJECTS) or "{}")
-    return found
-
-
-def store(pi: FakePi, *items: dict[str, Any]) -> None:
-    there = stored(pi)
-    for item in items:
-        meta = item["metadata"]
-        there[f"{item['kind']}/{meta.get('namespace', '')}/{meta['name']}"] = item
-    pi.put(OBJECTS, json.dumps(there))
-
-
-def having(*addons: str, also: Callable[[FakePi], None] | None = None) -> MakePi:
-    def make(folder: Path) -> FakePi:
-        pi = master(folder)
-        for addon in addons:
-            online(addon).apply(pi)
-        if also is not None:
-            also(pi)
-        pi.fake_disk.make_all_durable()
-        return pi
-
-    return make
 
 
 # --- applied --------------------------------------------------------------------------------
@@ -302,135 +270,3 @@ def test_a_wait_that_ends_says_what_was_in_the_way(tmp_path: Path) -> None:
         "for add-on hello ready; last seen: deployment hello: 0 of 2 replicas are available; "
         "hello-1: ImagePullBackOff: Back-off pulling"
     )
-
-
-@pytest.mark.parametrize(
-    ("status", "why"),
-    [
-        ({}, ""),
-        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
-        ({"containerStatuses": [{"state": {"running": {}}}]}, ""),
-        ({"initContainerStatuses": [{
-            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-            "lastState": {"terminated": {"exitCode": 3}}}]},
-         "CrashLoopBackOff (it ended with code 3)"),
-        ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-                          "message": "pod has unbound immediate PersistentVolumeClaims"}]},
-         "Unschedulable: pod has unbound immediate PersistentVolumeClaims"),
-        ({"conditions": [{"type": "PodScheduled", "status": "True"}]}, ""),
-    ],
-)  # fmt: skip
-def test_why_a_pod_does_not_come_up(status: dict[str, Any], why: str) -> None:
-    assert stuck_because({"status": status}) == why
-
-
-@pytest.mark.parametrize(
-    ("kind", "spec", "status", "missing"),
-    [
-        ("Deployment", {}, {"availableReplicas": 1, "updatedReplicas": 1}, None),
-        ("Deployment", {"replicas": 0}, {}, None),
-        ("Deployment", {"replicas": 2}, {"availableReplicas": 2, "updatedReplicas": 1},
-         "1 of 2 replicas are available"),
-        ("StatefulSet", {"replicas": 1}, {}, "0 of 1 replicas are available"),
-        ("DaemonSet", {}, {"desiredNumberScheduled": 3, "numberAvailable": 2,
-                           "updatedNumberScheduled": 3}, "2 of 3 pods are available"),
-        ("DaemonSet", {}, {"desiredNumberScheduled": 0}, None),
-        ("Deployment", {"replicas": 0}, {"observedGeneration": 1}, "it has not been looked at yet"),
-    ],
-)  # fmt: skip
-def test_pods_that_are_missing(
-    kind: str, spec: dict[str, Any], status: dict[str, Any], missing: str | None
-) -> None:
-    generation = 2 if "observedGeneration" in status else 0
-    meta = {"generation": generation}
-    assert missing_pods({"kind": kind, "metadata": meta, "spec": spec, "status": status}) == missing
-
-
-# --- gone again -------------------------------------------------------------------------------
-
-
-def with_a_secret(pi: FakePi) -> None:
-    make_secret(pi, secret_of("hello", "key"))
-    record = read_record(pi, "hello")
-    assert record is not None
-    write_record(pi, "hello", Record(record.version, record.kinds, ("key",)))
-
-
-@pytest.mark.parametrize("keeps_data", [False, True])
-def test_a_removal_obeys_the_laws(keeps_data: bool, tmp_path: Path) -> None:
-    step = AddonAbsent("hello", keeps_data)
-    pi = obeys(step, having("hello", "flannel", also=with_a_secret), tmp_path)
-    left = [name for name, item in stored(pi).items()
-            if "flannel" not in item["metadata"]["labels"].values()]  # fmt: skip
-    kept = ["Namespace//hello", "PersistentVolumeClaim/hello/counter"]
-    assert sorted(left) == (kept if keeps_data else [])
-    for name in left:
-        labels = stored(pi)[name]["metadata"]["labels"]
-        assert labels[KEPT] == "hello"
-        assert LABEL not in labels
-    assert installed_addons(pi) == []
-    # of use with the data only
-    assert pi.exists(state.secret_file(secret_of("hello", "key"))) is keeps_data
-
-
-def test_what_kept_its_data_takes_it_up_again(tmp_path: Path) -> None:
-    pi = having("hello")(tmp_path / "pi")
-    AddonAbsent("hello", keeps_data=True).apply(pi)
-    step = online("hello")
-    step.apply(pi)
-    assert step.check(pi.read_only()) is None
-    labels = stored(pi)["PersistentVolumeClaim/hello/counter"]["metadata"]["labels"]
-    assert labels[LABEL] == "hello"
-    assert KEPT not in labels
-
-
-def test_a_class_with_claims_of_others_stays(tmp_path: Path) -> None:
-    pi = having("local-path-provisioner")(tmp_path / "pi")
-    meta = {"name": "data", "namespace": "default"}
-    spec = {"storageClassName": "kubepi-local"}
-    store(pi, {"kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec})
-    before = stored(pi)
-    with pytest.raises(StepFailed, match="claims that are still there: default/data"):
-        AddonAbsent("local-path-provisioner", keeps_data=False).apply(pi)
-    assert stored(pi) == before
-
-
-def test_the_end_of_its_volumes_is_waited_for(tmp_path: Path) -> None:
-    """Their provisioner may be the next to go, and nobody would tidy up the disk."""
-    pi = having("hello")(tmp_path / "pi")
-    claim = stored(pi)["PersistentVolumeClaim/hello/counter"]
-    claim["spec"]["volumeName"] = "pvc-1"
-    volume = {"kind": "PersistentVolume", "metadata": {"name": "pvc-1"},
-              "spec": {"persistentVolumeReclaimPolicy": "Delete"}}  # fmt: skip
-    store(pi, claim, volume)
-    with pytest.raises(StepFailed, match="last seen: the volume pvc-1 is still there"):
-        AddonAbsent("hello", keeps_data=False, patience=5).apply(pi)
-    assert read_record(pi, "hello") is not None
-    volume["spec"] = {"persistentVolumeReclaimPolicy": "Retain"}
-    store(pi, claim, volume)
-    AddonAbsent("hello", keeps_data=False, patience=5).apply(pi)
-    assert read_record(pi, "hello") is None
-
-
-def test_what_goes_first_and_last(tmp_path: Path) -> None:
-    pi = having("metrics-server", "hello")(tmp_path / "pi")
-    inner, sent = pi.programs[("kubectl",)].script, []
-
-    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-        if "delete" in argv:
-            sent.append([item["kind"] for item in json.loads(stdin)["items"]])
-        answer = inner(pi, argv, stdin)
-        assert isinstance(answer, tuple)
-        return answer
-
-    pi.looks("kubectl", script=kubectl)
-    AddonAbsent("metrics-server").apply(pi)
-    AddonAbsent("hello", keeps_data=False).apply(pi)
-    assert [kinds[0] for kinds in sent] == ["APIService", "HorizontalPodAutoscaler"]
-    assert sent[1][-1] == "Namespace"
-
-
-def test_secrets_of_the_api_are_hidden_from_the_log(tmp_path: Path) -> None:
-    pi = master(tmp_path / "pi")
-    pi.log.hide(base64.b64encode(b"a long secret").decode())
-    assert "YSBsb25n" not in pi.log.redact("data: YSBsb25nIHNlY3JldA==")
