@@ -4,12 +4,16 @@ A finding has a rule and a place, so that an exception can be written for exactl
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
 
+from kubepi.addons import read_addon, render
+from kubepi.decide.addons import SHARED_CLASS, values_of
 from kubepi.resources import read_text
+from tests.scene import settings
 
 Object = Mapping[str, Any]
 
@@ -39,13 +43,8 @@ READY = re.compile(
     r"(deployment|daemonset|statefulset) [a-z0-9-]+/[a-z0-9-]+|apiservice [a-z0-9.]+"
 )
 
-# What a cluster says of itself and what flannel is told by the plan; the words are stand-ins.
-GIVEN = {
-    "storage_class": "class-of-the-cluster",
-    "cluster_name": "home",
-    "pod_subnet": "10.244.0.0/16",
-    "backend": "vxlan",
-}
+# What flannel is told when its step looks at the kernel.
+BACKEND = {"backend": "vxlan"}
 
 
 class Finding(NamedTuple):
@@ -55,15 +54,18 @@ class Finding(NamedTuple):
 
 
 def about_of(name: str) -> Any:
-    return yaml.safe_load(read_text(f"manifests/{name}/addon.yaml"))
+    """As its reader sees it: what is not there is empty."""
+    empty = {field: kind() for field, kind in FIELDS.items()}
+    given = yaml.safe_load(read_text(f"manifests/{name}/addon.yaml"))
+    given.pop("always", None)
+    return {**empty, "architectures": ["amd64", "arm64"], **given}
 
 
-def values_of(name: str) -> dict[str, str]:
-    """The defaults of its settings, and for each secret a word that can be found again."""
-    about = about_of(name)
-    defaults = {key: str(setting["default"]) for key, setting in about["settings"].items()}
-    marks = {f"secret_{key.replace('-', '_')}": mark_of(key) for key in about["secrets"]}
-    return {**GIVEN, **defaults, **marks}
+def rendered(name: str, **values: str) -> list[Any]:
+    """With the defaults of its settings, and for each secret a word that can be found again."""
+    addon = read_addon(name)
+    marks = {secret: mark_of(secret) for secret in addon.secrets}
+    return render(addon, {**values_of(addon, settings()), **BACKEND, **values}, marks)
 
 
 def mark_of(secret: str) -> str:
@@ -170,11 +172,11 @@ def claims(item: Object) -> list[Any]:
 
 
 def claim_rules(place: str, claim: Object) -> Iterator[Finding]:
-    """`class-of-the-cluster` stands for ${storage_class}, which is shared unless told otherwise."""
+    """${storage_class} is the shared one, unless told otherwise."""
     if claim.get("accessModes") not in (["ReadWriteOnce"], ["ReadWriteMany"]):
         yield Finding("claim", place, "access mode is neither ReadWriteOnce nor ReadWriteMany")
     shared = claim.get("accessModes") == ["ReadWriteMany"]
-    if shared and claim.get("storageClassName") != "class-of-the-cluster":
+    if shared and claim.get("storageClassName") != SHARED_CLASS:
         yield Finding("claim", place, "only the cluster's class can be written by several nodes")
     if not claim.get("storageClassName"):
         yield Finding("claim", place, "names no storage class")
@@ -183,15 +185,17 @@ def claim_rules(place: str, claim: Object) -> Iterator[Finding]:
 
 
 def secret_rules(objects: list[Any], marks: list[str]) -> Iterator[Finding]:
-    """`marks` are the stand-ins of the secrets: only a Secret's stringData may show them."""
+    """`marks` are the stand-ins of the secrets: only a Secret's data may hold them."""
     shown = set()
     for item in objects:
         rest = dict(item)
         if item["kind"] == "Secret":
-            shown |= {mark for mark in marks if mark in str(rest.pop("stringData", ""))}
+            texts = [*rest.pop("stringData", {}).values()]
+            texts += [b64decode(text).decode() for text in rest.pop("data", {}).values()]
+            shown |= {mark for mark in marks if mark in "".join(texts)}
         for mark in marks:
             if mark in str(rest):
                 place = f"{item['kind']}/{item['metadata']['name']}"
-                yield Finding("secret", place, f"shows {mark} outside of a Secret's stringData")
+                yield Finding("secret", place, f"shows {mark} outside of a Secret's data")
     for mark in sorted(set(marks) - shown):
         yield Finding("secret", mark, "no Secret holds it")

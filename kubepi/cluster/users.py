@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubepi.cluster import kubectl
+from kubepi.decide.addons import SHARED_CLASS
 from kubepi.decide.move import User
 from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 
-SHARED_CLASS = "kubepi-nfs"
 KINDS = "deployments,statefulsets,replicasets,daemonsets,cronjobs,jobs,pods,persistentvolumeclaims"
 # a node selector that no node meets
 NOWHERE = {"kubepi.io/share-moves": "yes"}

@@ -222,7 +222,7 @@ def values_of(addon: Addon, settings: Mapping[str, Any]) -> dict[str, str]:
     default = default_class(settings)
     best = SHARED_CLASS if share_mount(settings) else LOCAL_CLASS
     values = {
-        "cluster": str(settings["cluster.name"]),
+        "cluster_name": str(settings["cluster.name"]),
         "pod_subnet": str(settings["kubernetes.pod_subnet"]),
         "storage_class": default or best,
         "has_share": _shown(best == SHARED_CLASS),

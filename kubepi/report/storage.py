@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubepi.cluster import kubectl
+from kubepi.decide.addons import SHARED_CLASS
 from kubepi.decide.goal import Goal
 from kubepi.decide.share import Share
 from kubepi.errors import NotYet
@@ -16,7 +17,6 @@ from kubepi.machine.host import Host
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.share import current_share, serves
 
-SHARED_CLASS = "kubepi-nfs"
 LOOK_SECONDS = 10.0  # a mount of a server that is away answers never
 FULL = 16 * 2**20  # bytes; with less room than that, nothing useful can be written
 

@@ -28,7 +28,7 @@ from kubepi.decide.addons import (
 from kubepi.decide.goal import Goal
 from tests.scene import init_goal, settings
 
-OPTIONS = {"host": Setting("x.${cluster}.local", "a name"), "count": Setting(2, "how many"),
+OPTIONS = {"host": Setting("x.${cluster_name}.local", "a name"), "count": Setting(2, "how many"),
            "open": Setting(False, "for all")}  # fmt: skip
 CATALOGUE = {
     "flannel": Addon("flannel", "net", "1", images=("f:1",), always=True),

@@ -9,20 +9,22 @@ from typing import Any
 import pytest
 import yaml
 
-from kubepi.addons import render
-from kubepi.resources import manifest_files, manifest_names, read_text
+from kubepi.addons import manifests, read_addon
+from kubepi.decide.addons import values_of
+from kubepi.resources import manifest_names
 from tests.addon_pods import pod_rules, reference_rules
 from tests.addon_policy import (
-    GIVEN,
+    BACKEND,
     Finding,
     about_of,
     about_rules,
     image_rules,
     mark_of,
     object_rules,
+    rendered,
     secret_rules,
-    values_of,
 )
+from tests.scene import settings
 
 # (add-on, place or *, rule) -> why it may be so
 EXCEPTIONS = {
@@ -35,6 +37,8 @@ EXCEPTIONS = {
     ("flannel", "*", "capabilities"): "NET_ADMIN and NET_RAW: routes, vxlan and iptables",
     ("flannel", "*", "resources"): "ended for want of memory, it would take a node off the network",
     ("flannel", "*", "probe"): "what waits for it is the node's readiness (its CNI config)",
+    ("hello", "Deployment/hello", "strategy"): "its pods take turns by a lock on the file",
+    ("local-path-provisioner", "*", "probe"): "it has nothing that could be asked",
     ("traefik", "DaemonSet/traefik/traefik", "host port"): "80 and 443 of every node",
     ("monitoring", "DaemonSet/node-exporter", "host path"): "the host's root, only for reading",
 }
@@ -62,7 +66,7 @@ def excuse(name: str, finding: Finding) -> tuple[str, str, str] | None:
 
 @pytest.mark.parametrize("name", manifest_names())
 def test_policy(name: str) -> None:
-    found = findings(about_of(name), render(name, values_of(name)))
+    found = findings(about_of(name), rendered(name))
     left = [finding for finding in found if excuse(name, finding) is None]
     assert left == []
 
@@ -71,7 +75,7 @@ def test_every_exception_is_needed() -> None:
     used = {
         excuse(name, finding)
         for name in manifest_names()
-        for finding in findings(about_of(name), render(name, values_of(name)))
+        for finding in findings(about_of(name), rendered(name))
     }
     assert set(EXCEPTIONS) - used == set()
     assert all(EXCEPTIONS.values())
@@ -79,16 +83,18 @@ def test_every_exception_is_needed() -> None:
 
 @pytest.mark.parametrize("name", manifest_names())
 def test_every_setting_is_used_and_nothing_else_is_asked_for(name: str) -> None:
-    text = "".join(read_text(file) for file in manifest_files(name))
+    text = "".join(manifests(name))
     asked = set(Template(text).get_identifiers())
-    own = set(values_of(name)) - set(GIVEN)
-    assert own <= asked <= set(values_of(name))
+    addon = read_addon(name)
+    own = set(addon.settings) | {f"secret_{key.replace('-', '_')}" for key in addon.secrets}
+    given = set(values_of(addon, settings())) | set(BACKEND)
+    assert own <= asked <= own | given
 
 
 def test_a_value_reaches_an_argument_whole() -> None:
     """Quoted where it is pasted: a value with a colon or a hash is still that value."""
-    values = {**values_of("traefik"), "acme_email": "a: b #c"}
-    daemons = next(item for item in render("traefik", values) if item["kind"] == "DaemonSet")
+    objects = rendered("traefik", acme_email="a: b #c")
+    daemons = next(item for item in objects if item["kind"] == "DaemonSet")
     args = daemons["spec"]["template"]["spec"]["containers"][0]["args"]
     acme = "--certificatesresolvers.letsencrypt.acme."
     assert f"{acme}email=a: b #c" in args

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kubepi.addons import render
-from tests.addon_policy import values_of
+from tests.addon_policy import rendered
 
-OBJECTS = render("monitoring", values_of("monitoring"))
+OBJECTS = rendered("monitoring")
 CONFIGS = {
     item["metadata"]["name"]: item["data"] for item in OBJECTS if item["kind"] == "ConfigMap"
 }
