@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def run(args: argparse.Namespace, host: Host, goal: Goal) -> int:
+def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
     if goal.role != "master":
         raise UsageError(
             "the share is moved by the master",

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if goal is None or goal.verb not in ("init", "join"):
         raise NoGoal("this Pi is in no cluster", "sudo kubepi init or sudo kubepi join")
     if args.action == "migrate":
-        return moving.run(args, host, goal)
+        return moving.migrate(args, host, goal)
     if args.action == "check":
         return _check(host, goal)
     return show(ReadOnlyHost(host.root, host.log), goal, args.json)
