@@ -19,6 +19,7 @@ from kitparts import KUBERNETES, KUBERNETES_LIBRARIES, Part
 from kitrecipe import ARCHITECTURES, recipe_for
 from labrun import LabError
 
+from kubepi.addons import addon_images
 from kubepi.decide import kit
 from kubepi.decide.containerd_config import pause_image
 
@@ -45,10 +46,9 @@ def test_all_that_is_packed_is_built() -> None:
 
 def test_the_recipe_has_what_kubepi_and_its_lab_ask_for() -> None:
     held = {image.reference for image in IMAGES}
-    addon = yaml.safe_load((REPOSITORY / "manifests/flannel/addon.yaml").read_text())
     web = yaml.safe_load_all((REPOSITORY / "tests/lab/web.yaml").read_text())
     pods = [one["spec"]["template"]["spec"] for one in web if one["kind"] == "DaemonSet"]
-    asked = {*addon["images"], pause_image(KUBERNETES)}
+    asked = {*addon_images("flannel", "hello"), pause_image(KUBERNETES)}
     asked |= {container["image"] for pod in pods for container in pod["containers"]}
     assert asked <= held
 
