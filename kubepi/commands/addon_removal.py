@@ -4,7 +4,13 @@ import argparse
 import sys
 
 from kubepi.cluster import objects
-from kubepi.decide.addon_choice import removing, typed_before, wanted_addons, with_typed
+from kubepi.decide.addon_choice import (
+    removing,
+    typed_before,
+    wanted_addons,
+    with_the_share,
+    with_typed,
+)
 from kubepi.decide.addons import INSTALL, Catalogue, those_that_need, unknown_addon
 from kubepi.decide.config import DEFAULTS
 from kubepi.decide.goal import Goal
@@ -27,6 +33,11 @@ def remove(args: argparse.Namespace, host: Host, before: Goal, catalogue: Catalo
     if name not in there and name not in wanted:
         print(f"{name} is not installed; nothing was changed.")
         return 0
+    if name in with_the_share(before):
+        raise UsageError(
+            f"{name} makes the volumes of the share; it stays as long as there is one",
+            "storage.nfs.server: none is a cluster without",
+        )
     users = those_that_need(name, dict.fromkeys([*wanted, *there]), catalogue)
     if users:
         raise UsageError(

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kubepi.decide.addons import INSTALL, SETTINGS, Catalogue, in_order, typed_settings
+from kubepi.decide.addons import (
+    INSTALL,
+    PROVISIONER,
+    SETTINGS,
+    Catalogue,
+    in_order,
+    share_mount,
+    typed_settings,
+)
 from kubepi.decide.goal import Goal
 
 INSTALLED, REMOVED, DROPPED = "addon ", "no addon ", "no data of addon "
@@ -114,7 +122,12 @@ def _without(names: Sequence[str], gone: Sequence[str]) -> tuple[str, ...]:
 
 def wanted_addons(goal: Goal) -> list[str]:
     """In the order in which they need each other; none in a goal of an older kubepi."""
-    return list(goal.settings.get(INSTALL, ()))
+    return list(dict.fromkeys([*with_the_share(goal), *goal.settings.get(INSTALL, ())]))
+
+
+def with_the_share(goal: Goal) -> list[str]:
+    """What makes volumes of it is not chosen: a share without that would be of no use to pods."""
+    return [PROVISIONER] if share_mount(goal.settings) else []
 
 
 def drops_data(goal: Goal, name: str) -> bool:

@@ -13,6 +13,7 @@ from kubepi.decide.values import close_to, quoted
 from kubepi.errors import KubepiError
 
 INSTALL, SETTINGS = "addons.install", "addons.settings"
+PROVISIONER = "local-path-provisioner"
 LOCAL_CLASS, SHARED_CLASS = "kubepi-local", "kubepi-nfs"
 LOCAL_VOLUMES = "/var/lib/kubepi-volumes"
 READY_KINDS = ("deployment", "daemonset", "statefulset", "apiservice")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import labnet
+from kitaddons import with_volumes
 from labclone import Clone, this_clone
 from lablife import take_down
 from labmachine import resolv_conf, set_sysctls
@@ -29,7 +30,7 @@ def amd64_kit() -> Path:
     kit = find_kit(this_clone(), None)
     if kit is None:
         raise LabError("a virtual machine gets its Kubernetes from a kit: KUBEPI_KIT=DIR")
-    return Path(kit)
+    return with_volumes(Path(kit))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitaddons import with_volumes
 from labmachine import resolv_conf
 from labrun import LabError, last_lines, run, wait_until
 from pis import FILE, KIT
@@ -104,7 +103,7 @@ class SpareVm(Vm):
 @contextmanager
 def share_lab(kubepi: Path) -> Iterator[tuple[SpareVm, SpareVm]]:
     """Master and worker of one cluster, both Ready, with the classes of volumes."""
-    with vm_labs(vm_image(RELEASE, AMD64), with_volumes(amd64_kit()), SpareVm, 2) as (one, two):
+    with vm_labs(vm_image(RELEASE, AMD64), amd64_kit(), SpareVm, 2) as (one, two):
         run(["qemu-img", "create", "-q", "-f", "qcow2", str(one.spare), DISK_SIZE])
         for vm in (one, two):
             vm.switch_on()
@@ -127,7 +126,6 @@ def make_cluster(one: SpareVm, two: SpareVm) -> None:
     one.must(f"python3 -I {FILE} init --kit {KIT}")
     two.ask("umask 077; cat > /root/token", stdin=one.must("kubepi token show"))
     two.must(f"python3 -I {FILE} join --token-file /root/token --kit {KIT}")
-    one.must("kubepi addon install local-path-provisioner")
 
 
 def numbers(vm: SpareVm) -> list[int]:

@@ -28,6 +28,8 @@ from kubepi.decide.addons import (
 from kubepi.decide.goal import Goal
 from tests.scene import init_goal, settings
 
+# with a share, what makes its volumes is there too
+NO_SHARE = init_goal(storage__nfs__server="none")
 OPTIONS = {"host": Setting("x.${cluster_name}.local", "a name"), "count": Setting(2, "how many"),
            "open": Setting(False, "for all")}  # fmt: skip
 CATALOGUE = {
@@ -132,7 +134,7 @@ def goal_of(before: Goal, typed: Typed, *names: str, **given: dict[str, Any]) ->
 
 def test_what_was_typed_stays_beside_a_file_that_names_others() -> None:
     typed = installing(Typed(), "web", {"count": 3}, CATALOGUE)
-    goal = goal_of(init_goal(), typed, "meter", meter={})
+    goal = goal_of(NO_SHARE, typed, "meter", meter={})
     assert wanted_addons(goal) == ["meter", "disk", "web"]
     assert typed_before(goal) == typed
     install, given = chosen(config("shop", web={"host": "h"}), typed_before(goal), CATALOGUE)
@@ -142,7 +144,7 @@ def test_what_was_typed_stays_beside_a_file_that_names_others() -> None:
 
 
 def test_other_marks_of_a_goal_stay() -> None:
-    before = replace(init_goal(), flagged=("--ignore", "node.name"))
+    before = replace(NO_SHARE, flagged=("--ignore", "node.name"))
     goal = goal_of(before, installing(Typed(), "meter", {}, CATALOGUE))
     assert goal.flagged == ("--ignore", "addon meter", "node.name")
     gone = goal_of(goal, removing(typed_before(goal), "meter", True, is_named=False))
@@ -151,7 +153,7 @@ def test_other_marks_of_a_goal_stay() -> None:
 
 
 def test_a_removal_takes_no_more_than_it_names() -> None:
-    goal = goal_of(init_goal(), installing(Typed(), "web", {"count": 3}, CATALOGUE))
+    goal = goal_of(NO_SHARE, installing(Typed(), "web", {"count": 3}, CATALOGUE))
     goal = goal_of(goal, removing(typed_before(goal), "web", keeps_data=False, is_named=False))
     assert wanted_addons(goal) == ["disk", "meter"]
     assert goal.settings["addons.settings"] == {}
@@ -162,7 +164,7 @@ def test_a_removal_takes_no_more_than_it_names() -> None:
 
 
 def test_a_default_that_was_removed_stays_away_until_it_is_installed() -> None:
-    goal = goal_of(init_goal(), removing(Typed(), "meter", True, is_named=True), "meter", "disk")
+    goal = goal_of(NO_SHARE, removing(Typed(), "meter", True, is_named=True), "meter", "disk")
     assert wanted_addons(goal) == ["disk"]
     assert chosen(config("meter", "disk"), typed_before(goal), CATALOGUE)[0] == ["disk"]
     goal = goal_of(goal, installing(typed_before(goal), "meter", {}, CATALOGUE), "meter", "disk")
@@ -174,3 +176,9 @@ def test_an_older_kubepi_knew_of_no_add_ons_or_of_more() -> None:
     assert wanted_addons(old) == []
     assert typed_before(old) == Typed()
     assert chosen(config(gone={"a": 1}), Typed(installed=("gone",)), CATALOGUE) == ([], {})
+
+
+def test_what_makes_the_volumes_comes_with_the_share() -> None:
+    assert wanted_addons(init_goal()) == ["local-path-provisioner"]
+    assert wanted_addons(init_goal(addons__install=["hello"]))[0] == "local-path-provisioner"
+    assert wanted_addons(NO_SHARE) == []

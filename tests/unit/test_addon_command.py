@@ -24,6 +24,7 @@ YAML = f"""\
 node: {{address: 10.0.0.7}}
 downloads: {{kit: {KIT}}}
 preflight: {{ignore: [{", ".join(WAIVED)}]}}
+storage: {{nfs: {{server: none}}}}
 """
 OURS = {"flannel", "access"}
 
@@ -157,7 +158,7 @@ def test_what_a_file_names_comes_back_and_that_is_told(
     type_init(pi)
     assert installed(pi) == {"metrics-server"}
     typed(pi, "remove", "metrics-server")
-    assert f"note: {OWN_FILE}:5 still names metrics-server" in capsys.readouterr().err
+    assert f"note: {OWN_FILE}:6 still names metrics-server" in capsys.readouterr().err
     assert installed(pi) == set()
     type_init(pi)
     assert installed(pi) == {"metrics-server"}
