@@ -25,6 +25,7 @@ from kubepi.machine.runner import Counts, preview, run_plan
 from kubepi.machine.step import Step
 from kubepi.resources import own_file
 from kubepi.steps.moving import load_move
+from kubepi.steps.node_data import node_data_problem
 from kubepi.steps.share_problems import share_problem
 from kubepi.terminal import Terminal
 
@@ -151,6 +152,9 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
         found.append(preflight.FOREIGN_CLUSTER)
     if (in_the_way := share_problem(host, goal)) is not None:
         found.append(preflight.Problem("share", *in_the_way))
+    disk = str(goal.settings.get("storage.node_data", ""))
+    if (in_the_way := node_data_problem(host, disk)) is not None:
+        found.append(preflight.Problem("node-data", *in_the_way))
     for problem in found:
         if problem.name in waived:
             host.log.line(f"waived {problem.name}: {problem.sentence}")

@@ -16,7 +16,6 @@ from kubepi.decide.values import Wrong, dns_label, ipv4_address, quoted
 from kubepi.errors import NotYet
 
 MASTER, NONE = "master", "none"
-UNITS = "/etc/systemd/system"
 PORT = 2049
 LONGEST_PATH = 40  # the advert names path and mount
 TAKEN = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/tmp")
@@ -129,12 +128,6 @@ def stable_disk(value: str) -> str:
 # --- units and files ----------------------------------------------------------------------
 
 
-def unit_name(path: str, kind: str) -> str:
-    """As `systemd-escape --path` makes it: /mnt/my-share is mnt-my\\x2dshare."""
-    parts = PurePosixPath(path).parts[1:]
-    return "-".join(part.replace("-", "\\x2d") for part in parts) + f".{kind}"
-
-
 def client_mount(share: Share) -> str:
     """The mount of the server's share; its automount starts it at the first use."""
     return _mount_unit(share.source, share.mount, "nfs4", CLIENT_OPTIONS, "After=network.target")
@@ -177,26 +170,6 @@ TimeoutIdleSec=0
 
 [Install]
 WantedBy=multi-user.target
-"""
-
-
-def disk_mount(disk: str, path: str) -> str:
-    """A disk for the share; without it the boot goes on, and nothing is exported."""
-    return f"""\
-[Unit]
-Description=kubepi: the disk of the share
-Before=nfs-server.service
-JobTimeoutSec=20
-
-[Mount]
-What={disk}
-Where={path}
-Type=ext4
-Options=noatime
-
-[Install]
-WantedBy=multi-user.target
-RequiredBy=nfs-server.service
 """
 
 

@@ -6,11 +6,12 @@ Tests: tests/steps/test_share.py.
 
 from dataclasses import dataclass, field
 
-from kubepi.decide.share import UNITS, unit_name
+from kubepi.decide.mounts import UNITS, disk_mount, unit_name
 from kubepi.errors import StepFailed
 from kubepi.machine.host import Host
-from kubepi.machine.step import Finding
+from kubepi.machine.step import Finding, Step
 from kubepi.steps.apt import added
+from kubepi.steps.disks import DiskFormatted, FolderShut
 from kubepi.steps.files import File, FileRestored
 from kubepi.steps.parts import first_finding, make_right
 from kubepi.steps.services import ServiceRunning, unit_state
@@ -161,3 +162,18 @@ class ExportsEnded:
         FileRestored(EXPORTS).apply(host)
         host.run(["exportfs", "-r"])
         host.run(["exportfs", "-f"])  # the kernel lets go of a disk that was served
+
+
+def disk_parts(disk: str, label: str, path: str, needed_by: tuple[str, ...]) -> list[Step]:
+    """A disk of its own at `path`; the folder under it stays empty where the disk is missing."""
+    return [
+        DiskFormatted(disk, label),
+        FolderShut(path),
+        *mount_parts(path, disk_mount(disk, path, needed_by)),
+    ]
+
+
+def mount_parts(path: str, text: str) -> list[Step]:
+    """A mount unit, at work."""
+    unit = unit_name(path, "mount")
+    return [File(f"{UNITS}/{unit}", text, restarts=(unit,)), ServiceRunning(unit)]

@@ -19,7 +19,7 @@ from kubepi.steps.copying import OUTSIDE, OutsideMounted, copy, differences
 from kubepi.steps.mounts import FolderMade
 from kubepi.steps.packages import AptPackages
 from kubepi.steps.parts import first_finding, make_right
-from kubepi.steps.share import ShareMounted, ShareServed, disk_parts, followed_share
+from kubepi.steps.share import ShareMounted, ShareServed, followed_share, share_disk
 
 MOVE = f"{state.STATE}/share-move.json"
 
@@ -66,7 +66,7 @@ class TargetReady:
             tools = [AptPackages(("rsync", "nfs-common"), self.kit)]
             return [*tools, OutsideMounted(f"{target.server}:{target.path}")]
         if target.device:
-            return [*tools, *disk_parts(target.device, target.path)]
+            return [*tools, *share_disk(target.device, target.path)]
         return [*tools, FolderMade(target.path)]
 
     def check(self, host: Host) -> Finding | None:

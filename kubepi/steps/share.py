@@ -10,14 +10,15 @@ from ipaddress import IPv4Interface
 
 from kubepi.decide import share as texts
 from kubepi.decide.goal import Goal
-from kubepi.decide.share import Share, parse_share, unit_name
+from kubepi.decide.mounts import NFS_SERVER
+from kubepi.decide.share import Share, parse_share
 from kubepi.errors import NotYet
 from kubepi.lan.peers import read_peers
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.interfaces import read_network
 from kubepi.machine.step import Finding, Step
-from kubepi.steps.disks import DiskFormatted, FolderOpened, FolderShut
+from kubepi.steps.disks import FolderOpened, FolderShut
 from kubepi.steps.files import File
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.mounts import (
@@ -28,6 +29,7 @@ from kubepi.steps.mounts import (
     MountEnded,
     UnitsMasked,
     UnitsUnmasked,
+    disk_parts,
 )
 from kubepi.steps.names import own_address
 from kubepi.steps.packages import AptPackages
@@ -35,7 +37,6 @@ from kubepi.steps.parts import first_finding, make_right
 from kubepi.steps.services import ServiceRunning
 
 NFS_CONF = "/etc/nfs.conf.d/kubepi.conf"
-SERVER_UNIT = "nfs-server.service"
 LABEL = "kubepi-share"
 # of NFSv3, which Debian's packages bring and start, and which listens on the LAN
 OLD_NFS = ("rpcbind.service", "rpcbind.socket", "rpc-statd.service", "rpc-statd-notify.service")
@@ -93,13 +94,13 @@ class ShareServed:
         disk = self.goal.settings["storage.nfs.device"]
         subnet = own_subnet(host, self.goal)
         return [
-            *(disk_parts(disk, share.path) if disk else [FolderMade(share.path)]),
+            *(share_disk(disk, share.path) if disk else [FolderMade(share.path)]),
             AptPackages(("nfs-kernel-server",), self.goal.settings["downloads.kit"]),
-            File(NFS_CONF, texts.NFS_CONF, restarts=(SERVER_UNIT,)),
+            File(NFS_CONF, texts.NFS_CONF, restarts=(NFS_SERVER,)),
             File(
-                EXPORTS, texts.exports(share.path, subnet, bool(disk)), restarts=(SERVER_UNIT,)
+                EXPORTS, texts.exports(share.path, subnet, bool(disk)), restarts=(NFS_SERVER,)
             ),
-            ServiceRunning(SERVER_UNIT),
+            ServiceRunning(NFS_SERVER),
         ]
 
     def check(self, host: Host) -> Finding | None:
@@ -181,11 +182,5 @@ class ShareLeft:
         make_right(self._parts(host), host)
 
 
-def disk_parts(disk: str, path: str) -> list[Step]:
-    unit = unit_name(path, "mount")
-    return [
-        DiskFormatted(disk, LABEL),
-        FolderShut(path),
-        File(f"{texts.UNITS}/{unit}", texts.disk_mount(disk, path), restarts=(unit,)),
-        ServiceRunning(unit),
-    ]
+def share_disk(disk: str, path: str) -> list[Step]:
+    return disk_parts(disk, LABEL, path, (NFS_SERVER,))

@@ -4,7 +4,8 @@ Tests: tests/steps/test_share.py, tests/unit/test_storage_command.py.
 """
 
 from kubepi.decide.goal import Goal
-from kubepi.decide.share import MASTER, UNITS, unit_name
+from kubepi.decide.mounts import UNITS, unit_name
+from kubepi.decide.share import MASTER
 from kubepi.errors import NotYet, StepFailed
 from kubepi.machine.disks import WIPE, content_of_disk, described, mounted_there
 from kubepi.machine.host import Host

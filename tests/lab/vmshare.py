@@ -75,7 +75,8 @@ class SpareVm(Vm):
         if self.number > 1:
             return super()._qemu()
         drive = f"file={self.spare},format=qcow2,if=none,id=spare,cache=writeback"
-        device = f"virtio-blk-pci,drive=spare,serial={SERIAL}"
+        # behind the others on its bus, so that the root stays /dev/vda
+        device = f"virtio-blk-pci,drive=spare,serial={SERIAL},addr=0x1e"
         return [*super()._qemu(), "-drive", drive, "-device", device]
 
     def log(self) -> str:

@@ -33,6 +33,7 @@ from kubepi.steps.versions import VersionPinned
 from kubepi.steps.waits import ApiReady, NodeReady, Rebooted
 from tests.fakes import FakePi
 from tests.kubernetes_programs import OBJECTS
+from tests.laws.covered import COVERED_THERE
 from tests.programs import boot, write, write_durably
 from tests.scene import KIT, fresh_pi, init_goal, join_goal
 from tests.steps.lawful import MakePi, obeys
@@ -135,47 +136,6 @@ STOPS: Sequence[Example] = (
     (Rebooted(), after(also=wants_a_reboot)),
     (MemoryController(), after(board=PI4)),
 )
-COVERED_THERE = {
-    "test_addon_removal": ("AddonAbsent",),
-    "test_addons": ("AddonApplied", "AddonReady"),
-    "test_moving": (
-        "DataCopied", "DataVerified", "OutsideMounted", "ShareFollowed", "ShareSwitched",
-        "TargetReady", "UsersStarted", "UsersStopped",
-    ),
-    "test_share": (
-        "Automount", "ExportsEnded", "FolderMade", "MountEnded", "ShareLeft", "ShareMounted",
-        "ShareServed", "UnitsMasked", "UnitsUnmasked",
-    ),
-    "test_apt": ("AptPackages",),
-    "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),
-    "test_card": ("CardFile", "CardLine", "FirstrunLine", "CardAsBefore"),
-    "test_cloud_init": ("CloudInitKeepsNames", "CloudInitRestored"),
-    "test_containerd": ("ContainerdConfigured",),
-    "test_duplicate": ("NameAlone",),
-    "test_disks": ("DiskFormatted", "FolderShut", "FolderOpened"),
-    "test_election": ("SyncMeasured", "MasterDecided"),
-    "test_first_boot": ("LoginUser", "TimeZone"),
-    "test_files": ("File", "FileRestored", "MarkedBlock", "BlockAbsent"),
-    "test_images": ("ImagesImported", "ImagesPulled"),
-    "test_hook": ("SshHostKeys", "SecretsOffCard", "HookGone", "HookScripted"),
-    "test_identity": ("UniqueIdentity", "HostNamed", "HostNameRestored"),
-    "test_kit": ("CardKit", "KitOffCard"),
-    "test_kept": ("KeptRestored",),
-    "test_kernel": ("KernelModules", "Sysctl"),
-    "test_clock": ("TimeSane", "ClockNotBehind", "MasterHeard"),
-    "test_leave": ("NetworkCleaned",),
-    "test_manifests": ("AdminKubeconfig",),
-    "test_names": ("ApiNamed",),
-    "test_os_network": ("NetworkManagerIgnores", "WifiPowerSaveOff", "AvahiOnlyOn"),
-    "test_packages": ("KubernetesPackages", "PackagesPurged"),
-    "test_proxy": ("ProxySet",),
-    "test_repository": ("KubernetesRepository",),
-    "test_services": ("ServiceEnabled", "ServiceRunning", "ServiceGone"),
-    "test_swap": ("SwapOff", "SwapRestored"),
-    "test_versions": ("VersionPinned",),
-    "test_waits": ("MasterAnnounced",),
-    "test_wifi": ("WifiJoined",),
-}
 
 
 def kinds() -> dict[str, type[Any]]:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from kubepi.decide import share as texts
 from kubepi.decide.adverts import LONGEST, Advert
+from kubepi.decide.mounts import unit_name
 from kubepi.decide.peerbook import Peer
-from kubepi.decide.share import Own, Share, parse_share, unit_name, wanted_share
+from kubepi.decide.share import Own, Share, parse_share, wanted_share
 from kubepi.decide.values import Wrong
 from kubepi.errors import NotYet
 from tests.scene import init_goal, join_goal

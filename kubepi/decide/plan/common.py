@@ -23,6 +23,7 @@ from kubepi.steps.images import ImagesImported, ImagesPulled
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
 from kubepi.steps.kernel import KernelModules, Sysctl
 from kubepi.steps.names import ApiNamed
+from kubepi.steps.node_data import NodeData
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
 from kubepi.steps.packages import AptPackages, KubernetesPackages
 from kubepi.steps.proxy import ProxySet
@@ -129,6 +130,7 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     images = ImagesImported(kit) if kit else ImagesPulled(joining, mirrors, proxy, addons)
     return [
         ProxySet(proxy),
+        *([NodeData(disk)] if (disk := settings["storage.node_data"]) else []),
         AptPackages(OS_PACKAGES, kit),
         *repository,
         VersionPinned(wanted, kit, joining),

@@ -13,6 +13,7 @@ from kubepi.steps.install import AGENT, KubepiGone
 from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
+from kubepi.steps.node_data import NodeDataLeft
 from kubepi.steps.os_network import AvahiEverywhere
 from kubepi.steps.packages import PackagesPurged
 from kubepi.steps.services import ServiceGone
@@ -32,6 +33,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         # before its package goes: what the purge removes must not come back from a kept copy
         FileRestored(CONFIG),
         PackagesPurged(),
+        *([NodeDataLeft()] if goal.settings.get("storage.node_data") else []),
         *boot(facts),
         SwapRestored(),
         HostNameRestored(),
