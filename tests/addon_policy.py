@@ -57,7 +57,8 @@ def about_of(name: str) -> Any:
     """As its reader sees it: what is not there is empty."""
     empty = {field: kind() for field, kind in FIELDS.items()}
     given = yaml.safe_load(read_text(f"manifests/{name}/addon.yaml"))
-    given.pop("always", None)
+    for switch in ("always", "needs_share"):
+        assert isinstance(given.pop(switch, False), bool)
     return {**empty, "architectures": ["amd64", "arm64"], **given}
 
 

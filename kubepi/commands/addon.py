@@ -13,6 +13,7 @@ from kubepi.decide.addons import (
     Addon,
     Catalogue,
     in_order,
+    lacks_share,
     typed,
     unknown_addon,
     wrong_setting,
@@ -112,6 +113,8 @@ def _install(args: argparse.Namespace, host: Host, catalogue: Catalogue) -> int:
     before = masters_goal(host)
     choice = installing(typed_before(before), addon.name, _given(args.set, addon), catalogue)
     goal = with_typed(before, load(host, {}).settings, choice, catalogue)
+    if (sentence := lacks_share(addon, goal.settings)) is not None:
+        raise UsageError(*sentence.split("; "))
     kit = goal.settings["downloads.kit"]
     files = open_kit(host, kit).images if kit else ()
     in_kit = [reference for file in files for reference in file.references]

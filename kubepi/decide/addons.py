@@ -19,7 +19,7 @@ LOCAL_VOLUMES = "/var/lib/kubepi-volumes"
 READY_KINDS = ("deployment", "daemonset", "statefulset", "apiservice")
 KEYS = {
     "description", "version", "images", "architectures", "needs", "settings", "secrets", "ready",
-    "notes", "always",
+    "notes", "always", "needs_share",
 }  # fmt: skip
 
 Value = str | int | bool
@@ -57,6 +57,7 @@ class Addon:
     ready: tuple[Ready, ...] = ()
     notes: str = ""
     always: bool = False
+    needs_share: bool = False
 
     @property
     def label(self) -> str:
@@ -89,6 +90,7 @@ def parse(name: str, data: Any) -> Addon:
             ready=tuple(_ready(line) for line in data.get("ready") or ()),
             notes=str(data.get("notes") or "").strip(),
             always=bool(data.get("always", False)),
+            needs_share=bool(data.get("needs_share", False)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise KubepiError(f"manifests/{name}/addon.yaml is not as it should be: {error}") from error
@@ -138,6 +140,8 @@ def problems(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[tupl
     for name in settings[INSTALL]:
         if name not in catalogue or catalogue[name].always:
             yield INSTALL, unknown_addon(name, catalogue)
+        elif (sentence := lacks_share(catalogue[name], settings)) is not None:
+            yield INSTALL, sentence
     for name, given in settings[SETTINGS].items():
         if name not in catalogue or catalogue[name].always:
             yield SETTINGS, unknown_addon(name, catalogue)
@@ -148,6 +152,16 @@ def problems(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[tupl
                 sentence = wrong_setting(catalogue[name], key, value)
                 if sentence is not None:
                     yield SETTINGS, sentence
+
+
+def lacks_share(addon: Addon, settings: Mapping[str, Any]) -> str | None:
+    """The sentence about an add-on whose pods on all nodes write to one volume."""
+    if not addon.needs_share or share_mount(settings):
+        return None
+    return (
+        f"{addon.name} needs a volume that all nodes have, and this cluster has no share; "
+        "leave storage.nfs.server out, or move to one: kubepi storage migrate --to PLACE"
+    )
 
 
 def wrong_setting(addon: Addon, key: str, value: Any) -> str | None:

@@ -151,6 +151,16 @@ def test_data_is_not_deleted_unasked(
     assert capsys.readouterr().out == "hello is not installed; nothing was changed.\n"
 
 
+def test_one_whose_pods_share_a_volume_needs_the_share(pi: FakePi) -> None:
+    pi.put(OWN_FILE, YAML)
+    type_init(pi)
+    before = installed(pi)
+    with pytest.raises(UsageError, match="traefik needs a volume that all nodes have") as caught:
+        typed(pi, "install", "traefik")
+    assert "storage migrate" in caught.value.hint
+    assert installed(pi) == before
+
+
 def test_what_a_file_names_comes_back_and_that_is_told(
     pi: FakePi, capsys: pytest.CaptureFixture[str]
 ) -> None:
