@@ -109,8 +109,7 @@ def qemu(
     command line, `drives` are further disks.
     """
     console = f"console={image.architecture.console}"
-    # on a busy machine an emulated disk may come later than the initrd's half a minute
-    words = ["root=/dev/vda", "rootdelay=300", "ro", console, "net.ifnames=0", "panic=10", *words]
+    words = ["root=/dev/vda", "ro", console, "net.ifnames=0", "panic=10", *words]
     for name, content in credentials.items():
         value = base64.b64encode(content.encode()).decode()
         words.append(f"systemd.set_credential_binary={name}:{value}")
