@@ -114,15 +114,16 @@ def decided(goal: Goal, host: Host) -> Goal:
     return replace(goal, verb="join", was=None, settings=settings)
 
 
-def reconcile_move(host: Host, options: Options) -> Counts:
-    """Go on with a move of the share, which is on the disk already, to its end."""
+def reconcile_move(host: Host, options: Options) -> Done:
+    """Go on with a move of the share to its end, then with all that rests on the share."""
+    goal = state.load_goal(host)
+    assert goal is not None, "a move is made by a master"
     with state.locked(host, "storage migrate"):
-        goal = state.load_goal(host)
-        kit = "" if goal is None else str(goal.settings["downloads.kit"])
         host.log.line("run storage migrate")
-        counts = _run_plan(move.plan(kit), host, options, Terminal(quiet_ok=options.quiet_ok))
-        state.mark_reached(host)
-    return counts
+        plan = move.plan(str(goal.settings["downloads.kit"]))
+        _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
+    moved = state.load_goal(host)
+    return reconcile(moved or goal, host, options)
 
 
 def move_is_on(host: Host) -> bool:

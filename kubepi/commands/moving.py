@@ -70,8 +70,9 @@ def begin(host: Host, goal: Goal, target: Place) -> None:
         raise PreflightFailed(f"the share cannot move to {target}: {problem[0]}", problem[1])
     refuse_loners(users.loners(users.everything(host)))
     with state.locked(host, "storage migrate"):
-        save_move(host, Move(source, target))
+        # first that something is to be gone on with, so that no boot overlooks it
         host.write(state.PENDING, "", 0o600)
+        save_move(host, Move(source, target))
 
 
 def _target(text: str, goal: Goal, host: Host) -> Place:

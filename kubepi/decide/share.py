@@ -163,6 +163,7 @@ def automount_unit(share: Share) -> str:
     return f"""\
 [Unit]
 Description=kubepi: the share, mounted at its first use, so that no boot waits for it
+Before=kubelet.service
 
 [Automount]
 Where={share.mount}

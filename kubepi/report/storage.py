@@ -15,7 +15,7 @@ from kubepi.errors import NotYet
 from kubepi.lan.peers import read_peers
 from kubepi.machine.host import Host
 from kubepi.steps.kubeadm import node_name
-from kubepi.steps.share import current_share, serves
+from kubepi.steps.share import current_share, named_share, serves
 
 LOOK_SECONDS = 10.0  # a mount of a server that is away answers never
 FULL = 16 * 2**20  # bytes; with less room than that, nothing useful can be written
@@ -59,7 +59,7 @@ def look_at_share(host: Host, goal: Goal) -> Storage | None:
     Raises:
         NotYet: nobody said yet which it is.
     """
-    share = current_share(host, goal)
+    share = named_share(host, goal) if goal.role == "master" else current_share(host, goal)
     if share is None:
         return None
     storage = Storage(share, _name_of(host, goal, share))

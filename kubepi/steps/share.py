@@ -47,17 +47,29 @@ def followed_share(host: Host) -> Share | None:
     return parse_share((host.read(state.SHARE) or "").strip())
 
 
+def named_share(host: Host, goal: Goal) -> Share | None:
+    """The share as it should be now.
+
+    Raises:
+        NotYet: the master, or the node that is to serve, was not heard.
+    """
+    own = texts.Own(node_name(host), own_address(host, goal))
+    return texts.wanted_share(goal, read_peers(host), own, host.monotonic())
+
+
 def current_share(host: Host, goal: Goal) -> Share | None:
-    """As wanted; where nobody can be asked, as it was last.
+    """As it should be; where nobody can be asked, as it was last.
+
+    A master begins without one if another node is to serve: that joins later, and then the agent
+    follows it.
 
     Raises:
         NotYet: nobody can be asked, and there was none before.
     """
     try:
-        own = texts.Own(node_name(host), own_address(host, goal))
-        return texts.wanted_share(goal, read_peers(host), own, host.monotonic())
+        return named_share(host, goal)
     except NotYet:
-        if host.exists(state.SHARE):
+        if goal.role == "master" or host.exists(state.SHARE):
             return followed_share(host)
         raise
 

@@ -150,6 +150,21 @@ def test_a_worker_follows_to_another_server(tmp_path: Path) -> None:
     assert AUTOMOUNT in pi.running
 
 
+def test_a_master_begins_without_the_share_of_a_node_that_joins_later(tmp_path: Path) -> None:
+    attic = init_goal(storage__nfs__server="attic")
+    pi = a_pi()(tmp_path / "pi")
+    for step in (ShareServed(attic), ShareMounted(attic)):
+        if step.check(pi) is not None:
+            step.apply(pi)
+    assert followed_share(pi) is None
+    book = {"bb": Peer(replace(MASTER, role="worker", node="attic", node_id="bb",
+                               address="10.0.0.9"), True, pi.monotonic())}  # fmt: skip
+    pi.put(PEERS, json.dumps(to_json(book)))
+    assert ShareMounted(attic).check(pi) is not None
+    ShareMounted(attic).apply(pi)
+    assert followed_share(pi) == replace(THERE, address="10.0.0.9")
+
+
 def test_a_worker_that_is_named_begins_to_serve_and_ends_again(tmp_path: Path) -> None:
     pi = a_pi(heard="10.0.0.7:/srv/kubepi /mnt/kubepi")(tmp_path / "pi")
     ShareServed(WORKERS).apply(pi)
