@@ -14,7 +14,7 @@ from kubepi.decide import preflight
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.plan import hook, make_plan, move
-from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded
+from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
 from kubepi.machine import state
@@ -57,6 +57,11 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
     """
     if options.dry_run:
         return _preview(goal, ReadOnlyHost(host.root, host.log), options)
+    if move_is_on(host) and goal.verb != "reset":
+        raise UsageError(
+            "the share is on its way to another place",
+            "sudo kubepi storage migrate --to … lets it end, --cancel goes back",
+        )
     with state.locked(host, goal.verb):
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
@@ -67,7 +72,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options, was_reached)
-        if goal.verb not in ("up", "reset") and not move_is_on(host):
+        if goal.verb not in ("up", "reset"):
             state.mark_reached(host)
     if goal.verb == "reset":
         reboot = _say_reboot(host) and options.reboot

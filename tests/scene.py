@@ -45,6 +45,7 @@ FILES = {
     "/root/.profile": "",
     "/proc/filesystems": "nodev\toverlay\n",
     "/proc/modules": "",
+    "/proc/sys/vm/drop_caches": "",
     "/proc/sys/net/ipv4/ip_forward": "0\n",
     "/proc/sys/net/bridge/bridge-nf-call-iptables": "0\n",
     "/proc/sys/net/bridge/bridge-nf-call-ip6tables": "0\n",

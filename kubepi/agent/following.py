@@ -12,8 +12,6 @@ from kubepi.decide.share import Own, wanted_share
 from kubepi.errors import KubepiError, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
-from kubepi.steps.parts import make_right
-from kubepi.steps.share import ShareMounted, ShareServed, followed_share
 
 TRY_AGAIN = 30.0  # seconds after a failure
 
@@ -35,14 +33,18 @@ class Following:
             share = wanted_share(goal, book, own, self.host.monotonic())
         except NotYet:
             return False
-        return share != followed_share(self.host)
+        return share != state.followed_share(self.host)
 
     def do(self, goal: Goal) -> None:
         """Served and mounted anew; what fails is logged and tried again later."""
         self.not_before = self.host.monotonic() + TRY_AGAIN
+        # only now: the agent stays small as long as nothing changes
+        from kubepi.steps.parts import make_right
+        from kubepi.steps.share import ShareMounted, ShareServed
+
         try:
             with state.locked(self.host, "agent"):
                 make_right([ShareServed(goal), ShareMounted(goal)], self.host)
-            self.host.log.tell(f"agent: the share is {followed_share(self.host) or 'none'}")
-        except (KubepiError, NotYet) as error:
+            self.host.log.tell(f"agent: the share is {state.followed_share(self.host) or 'none'}")
+        except (KubepiError, NotYet, OSError) as error:
             self.host.log.tell(f"agent: the share waits for the next try: {error}")

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from kubepi.decide.peerbook import Book
 from kubepi.decide.wish import CHECK_SHARE, Wish, new_wishes
 from kubepi.errors import KubepiError
+from kubepi.machine import state
 from kubepi.machine.host import Host
-from kubepi.steps.share import followed_share
-from kubepi.steps.share_check import check_share, leave_result
 
 
 @dataclass
@@ -34,8 +33,10 @@ class Obeying:
                 self.host.log.tell(f"agent: {wish.verb} failed: {error.sentence}")
 
     def _obey(self, wish: Wish, node: str) -> None:
-        share = followed_share(self.host)
+        from kubepi.steps.share_check import check_share  # only when asked: the agent stays small
+
+        share = state.followed_share(self.host)
         if wish.verb == CHECK_SHARE and share is not None:
-            leave_result(self.host, share, wish.number, check_share(self.host, share, node))
+            check_share(self.host, share, node, wish.number)
         elif wish.verb != CHECK_SHARE:
             self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")

@@ -18,6 +18,8 @@ from kubepi.machine.host import Host
 KINDS = "deployments,statefulsets,replicasets,daemonsets,cronjobs,jobs,pods,persistentvolumeclaims"
 # a node selector that no node meets
 NOWHERE = {"kubepi.io/share-moves": "yes"}
+# of pods, and of the ReplicaSets between: who is not one of these cannot be stopped here
+OWNERS = {"DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"}
 Object = Mapping[str, Any]
 
 
@@ -56,7 +58,7 @@ def loners(objects: list[dict[str, Any]]) -> list[str]:
     found = []
     for item in objects:
         owners = {owner["kind"] for owner in item["metadata"].get("ownerReferences", [])}
-        is_bare = item["kind"] == "Pod" and not owners and not _has_ended(item)
+        is_bare = item["kind"] == "Pod" and not owners & OWNERS and not _has_ended(item)
         is_job = item["kind"] == "Job" and not item["status"].get("completionTime")
         if (is_bare or (is_job and not _has_failed(item))) and _uses(item, shared):
             found.append(f"{item['kind']} {'/'.join(_name(item))}")
@@ -135,17 +137,26 @@ def _uses(item: Object, shared: set[tuple[str, str]]) -> bool:
     for template in item["spec"].get("volumeClaimTemplates", []):
         own = re.compile(re.escape(f"{template['metadata']['name']}-{name}-") + r"\d+")
         claims |= {claim for space, claim in shared if space == namespace and own.fullmatch(claim)}
+    # an ephemeral one's claim is POD-VOLUME, and a pod is named after what made it
+    for volume in (v["name"] for v in _volumes(item) if "ephemeral" in v):
+        own = re.compile(rf"{re.escape(name)}(-[a-z0-9]+)*-{re.escape(volume)}")
+        claims |= {claim for space, claim in shared if space == namespace and own.fullmatch(claim)}
     return bool(claims)
 
 
 def _claims(item: Object) -> Iterator[str]:
+    for volume in _volumes(item):
+        if "persistentVolumeClaim" in volume:
+            yield volume["persistentVolumeClaim"]["claimName"]
+
+
+def _volumes(item: Object) -> list[dict[str, Any]]:
     spec = item["spec"]
     if item["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
     pod = spec if item["kind"] == "Pod" else spec.get("template", {}).get("spec", {})
-    for volume in pod.get("volumes", []):
-        if "persistentVolumeClaim" in volume:
-            yield volume["persistentVolumeClaim"]["claimName"]
+    volumes: list[dict[str, Any]] = pod.get("volumes", [])
+    return volumes
 
 
 def _has_ended(pod: Object) -> bool:

@@ -7,25 +7,27 @@ from dataclasses import replace
 from kubepi.cluster import users
 from kubepi.decide.goal import Goal
 from kubepi.decide.move import Move, Place, parse_target
-from kubepi.decide.share import is_address
+from kubepi.decide.share import MASTER, is_address
 from kubepi.decide.values import Wrong
-from kubepi.errors import PreflightFailed, UsageError
+from kubepi.errors import PreflightFailed, StepFailed, UsageError
 from kubepi.lan.peers import the_master
 from kubepi.machine import state
-from kubepi.machine.disks import WIPE, content_of_disk, described
 from kubepi.machine.host import Host
-from kubepi.reconcile import Options, move_is_on, reconcile_move
-from kubepi.report.storage import bytes_text
-from kubepi.steps.copying import folder_of
+from kubepi.reconcile import Options, move_is_on, reconcile, reconcile_move
+from kubepi.steps.copying import unmount_outside
+from kubepi.steps.disks import FolderOpened
+from kubepi.steps.kubeadm import node_name
 from kubepi.steps.mounts import MountEnded
-from kubepi.steps.moving import load_move, refuse_loners, save_move
-from kubepi.steps.share_problems import disk_problem, folder_problem
+from kubepi.steps.moving import MOVE, load_move, refuse_loners, save_move, start_users
+from kubepi.steps.parts import make_right
+from kubepi.steps.target_problems import target_problem
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     places = "a folder (/srv/new), a disk (/dev/disk/by-id/…) or a NAS (192.168.1.9:/export/pi)"
     parser.add_argument("--to", metavar="PLACE", help=places)
     parser.add_argument("--forget-old", action="store_true", help="remove what a move left behind")
+    parser.add_argument("--cancel", action="store_true", help="back to the old place")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -35,18 +37,21 @@ def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
             "the share is moved by the master",
             f"run it there: {the_master(host).node}, sudo kubepi storage migrate …",
         )
-    if bool(args.to) == args.forget_old:
-        raise UsageError("say either --to PLACE or --forget-old", "kubepi storage migrate --help")
+    if bool(args.to) + args.forget_old + args.cancel != 1:
+        raise UsageError(
+            "say one of --to PLACE, --forget-old, --cancel", "kubepi storage migrate --help"
+        )
     if args.forget_old:
-        return _forget(args, host)
+        return _forget(args, host, goal)
+    if args.cancel:
+        return _cancel(host)
     target = _target(args.to, goal, host)
     before = load_move(host)
     if before is not None and not before.is_over:
-        if (before.target.server, before.target.device or before.target.path) != (
-            target.server, target.device or target.path,
-        ):  # fmt: skip
+        if before.target.where != target.where:
             raise UsageError(
-                f"a move to {before.target} is on its way", "let it end first: the same --to again"
+                f"a move to {before.target} is on its way",
+                "the same --to again lets it end; --cancel goes back to the old place",
             )
     else:
         if before is not None:
@@ -65,7 +70,7 @@ def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
 def begin(host: Host, goal: Goal, target: Place) -> None:
     """Look for all that is in the way; only then note the move."""
     source = Place.of(goal.settings)
-    problem = target_problem(host, source, target)
+    problem = target_problem(host, goal, source, target)
     if problem is not None:
         raise PreflightFailed(f"the share cannot move to {target}: {problem[0]}", problem[1])
     refuse_loners(users.loners(users.everything(host)))
@@ -87,42 +92,6 @@ def _target(text: str, goal: Goal, host: Host) -> Place:
         raise UsageError(f"--to {sentence}", hint) from None
 
 
-def target_problem(host: Host, source: Place, target: Place) -> tuple[str, str] | None:
-    """A sentence and its cure; nothing is changed for it."""
-    if (target.server, target.path, target.device) == (source.server, source.path, source.device):
-        return "it is there already", "name another place"
-    if is_address(target.server):
-        return None  # whether it answers is the first thing that the move itself finds out
-    if target.device:
-        return _new_disk_problem(host, target.device)
-    problem = folder_problem(host, target.path)
-    if problem is None and host.listdir(target.path):
-        problem = f"{target.path} is not empty", "name an empty folder, or one that is not there"
-    return problem or _room_problem(host, source, target)
-
-
-def _new_disk_problem(host: Host, disk: str) -> tuple[str, str] | None:
-    """An older share's disk is one with data, too."""
-    problem = disk_problem(host, disk)
-    if problem is None and (content := content_of_disk(host, disk)):
-        return f"{disk} holds {described(content)}", WIPE + disk
-    return problem
-
-
-def _room_problem(host: Host, source: Place, target: Place) -> tuple[str, str] | None:
-    if source.server == "none":
-        return None
-    folder = folder_of(host, source)
-    used = host.probe(["du", "-sx", "--block-size=1", str(host.path(folder))], timeout=600)
-    needed, free = int((used.stdout.split() or ["0"])[0]), host.free_bytes(target.path)
-    if needed < free:
-        return None
-    return (
-        f"it needs {bytes_text(needed)}, and {bytes_text(free)} are free there",
-        "name a larger disk (--to /dev/disk/by-id/…)",
-    )
-
-
 def _refuse_kept(move: Move) -> None:
     if move.has_data and not move.forgotten:
         raise UsageError(
@@ -131,8 +100,33 @@ def _refuse_kept(move: Move) -> None:
         )
 
 
-def _forget(args: argparse.Namespace, host: Host) -> int:
+def _cancel(host: Host) -> int:
+    """The old place is the truth until the switch, so that nothing is lost by going back."""
     move = load_move(host)
+    if move is None or move.is_over:
+        print("no move is on its way")
+        return 0
+    if move.has_reached("switched"):
+        raise UsageError(
+            f"the share is {move.target} already", "let it end: sudo kubepi storage migrate --to …"
+        )
+    goal = state.load_goal(host)
+    assert goal is not None
+    with state.locked(host, "storage migrate --cancel"):
+        start_users(host, move)
+        unmount_outside(host)
+        if move.target.device:
+            make_right([MountEnded(move.target.path), FolderOpened(move.target.path)], host)
+        host.remove(MOVE)
+    reconcile(goal, host, Options(quiet_ok=True))
+    print(f"The share is {move.source}, as before. What was copied to {move.target} stays there.")
+    return 0
+
+
+def _forget(args: argparse.Namespace, host: Host, goal: Goal) -> int:
+    move = load_move(host)
+    if move is not None and Place.of(goal.settings).where == move.source.where:
+        raise UsageError(f"{move.source} is what the share is now", "let the move end first")
     if move is None or move.forgotten or not move.has_data:
         print("nothing is left of an earlier place")
         return 0
@@ -149,9 +143,13 @@ def forget(host: Host, move: Move) -> None:
     with state.locked(host, "storage migrate --forget-old"):
         if is_address(old.server):
             print(f"{old} is no disk of a Pi: what is on it stays; kubepi knows nothing of it now")
+        elif old.server not in (MASTER, node_name(host)):
+            print(f"{old} is on the node {old.server}: what is there stays")
         elif old.device:
-            MountEnded(old.path).apply(host)
+            make_right([MountEnded(old.path), FolderOpened(old.path)], host)
             print(f"{old.device} is not mounted any more; what is on it stays until you wipe it")
+        elif move.target.is_within(old) or old.is_within(move.target):
+            raise StepFailed(f"{old.path} and {move.target.path} are within each other", "")
         else:
             host.remove_tree(old.path)
             print(f"removed {old.path}")

@@ -10,7 +10,10 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.reconcile import reconcile
 
-KEPT = "a renewed machine-id and SSH keys, user accounts, backups, /var/log/kubepi.log"
+KEPT = (
+    "data of the share and of local volumes, a renewed machine-id and SSH keys, user accounts, "
+    "backups, /var/log/kubepi.log"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

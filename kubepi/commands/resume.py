@@ -30,9 +30,11 @@ def run(args: argparse.Namespace, host: Host) -> int:
     host.log.tell(f"resume: goes on with {goal.verb}")
     try:
         options = Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty())
-        reconcile_up(goal, host, options)
         if move_is_on(host) and not args.dry_run:
+            # nothing else: it would start again what is stopped for the move
             reconcile_move(host, options)
+        else:
+            reconcile_up(goal, host, options)
     except LockHeld as other:
         # a person is at it already: systemd has nothing to try again
         print(f"kubepi: {other.sentence}", file=sys.stderr)

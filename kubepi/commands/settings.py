@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kubepi.addons import read_catalogue
-from kubepi.decide.addon_choice import chosen, typed_before
+from kubepi.decide.addon_choice import DROPPED, chosen, typed_before
 from kubepi.decide.addons import INSTALL, SETTINGS
 from kubepi.decide.config import Config
 from kubepi.decide.goal import Goal
@@ -82,6 +82,7 @@ def settings_of(
         settings["downloads.kit"] = _found_kit(host) or kept
     _take_proxy(settings, {} if before is None else before.settings)
     _take_addons(settings, config, before)
+    flagged -= {f"{DROPPED}{name}" for name in settings[INSTALL]}
     return settings, tuple(sorted(flagged))
 
 

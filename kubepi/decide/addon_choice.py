@@ -54,7 +54,8 @@ def typed_before(goal: Goal | None) -> Typed:
     had = goal.settings.get(SETTINGS, {})
     settings: dict[str, dict[str, Any]] = {}
     for name, _, key in pairs:
-        settings.setdefault(name, {})[key] = had[name][key]
+        if key in had.get(name, {}):  # a newer kubepi may not have it any more
+            settings.setdefault(name, {})[key] = had[name][key]
     return Typed(
         tuple(_marked(goal, INSTALLED)),
         tuple(_marked(goal, REMOVED)),
@@ -72,6 +73,8 @@ def with_typed(goal: Goal, config: Mapping[str, Any], typed: Typed, catalogue: C
     marks = (INSTALLED, REMOVED, SET, DROPPED)
     others = [flag for flag in goal.flagged if not flag.startswith(marks)]
     install, settings = chosen(config, typed, catalogue)
+    # one that is wanted again begins anew: its data goes only when that is said again
+    typed = replace(typed, dropped=_without(typed.dropped, install))
     return replace(
         goal,
         settings={**goal.settings, INSTALL: install, SETTINGS: settings},

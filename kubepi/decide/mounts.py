@@ -41,12 +41,16 @@ def _unit(
     first: str = "",
 ) -> str:  # fmt: skip
     services = " ".join(needed_by)
-    # the job's limit: a disk that is not there holds the boot up for so long
+    # not one of those that local-fs.target, and so the whole boot, waits for; the limit counts
+    # from the start of the boot, with the check of the root after a power cut in it
     return f"""\
 [Unit]
 Description=kubepi: {about}
-{first}Before={services}
-JobTimeoutSec=20
+DefaultDependencies=no
+After=local-fs-pre.target
+Conflicts=umount.target
+{first}Before=umount.target {services}
+JobTimeoutSec=120
 
 [Mount]
 What={what}

@@ -24,6 +24,14 @@ class Place:
     path: str
     device: str = ""
 
+    @property
+    def where(self) -> str:
+        """The disk, or the folder and who has it: two places with the same are one."""
+        return self.device or f"{self.server}:{self.path}"
+
+    def is_within(self, other: "Place") -> bool:
+        return f"{self.path}/".startswith(f"{other.path}/")
+
     def __str__(self) -> str:
         if is_address(self.server):
             return f"{self.server}:{self.path}"

@@ -18,7 +18,10 @@ from kubepi.errors import NotYet
 MASTER, NONE = "master", "none"
 PORT = 2049
 LONGEST_PATH = 40  # the advert names path and mount
-TAKEN = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/tmp")
+TAKEN = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp",
+    "/usr", "/var/lib",
+)  # fmt: skip
 # Of a Pi that serves or of one that lost its server. hard: a write waits and is never lost;
 # noatime: no write for each read; the rest are the defaults of nfs(5), negotiated.
 CLIENT_OPTIONS = "nfsvers=4.2,proto=tcp,hard,noatime,_netdev"
@@ -117,7 +120,7 @@ def share_folder(value: str) -> str:
 
 def stable_disk(value: str) -> str:
     """A whole disk by a name that is the same after the next boot."""
-    if not re.fullmatch(r"/dev/disk/by-(id|uuid|path)/[A-Za-z0-9_.:+-]+", value):
+    if not re.fullmatch(r"/dev/disk/by-id/[A-Za-z0-9_.:+-]+", value):
         raise Wrong(
             f"{quoted(value)} is not a disk by its stable id",
             "ls -l /dev/disk/by-id lists them; write it like /dev/disk/by-id/usb-Samsung_T7-0:0",
@@ -141,11 +144,13 @@ def own_mount(share: Share) -> str:
 
 
 def _mount_unit(what: str, where: str, kind: str, options: str, needs: str) -> str:
-    # LazyUnmount, ForceUnmount: a server that is away must not hold up a shutdown
+    # LazyUnmount: a server that is away must not hold up a shutdown; never by force, which gives
+    # up writes that wait. No limit of starts: as long as the server is away, each try fails
     return f"""\
 [Unit]
 Description=kubepi: the share
 {needs}
+StartLimitIntervalSec=0
 
 [Mount]
 What={what}
@@ -154,7 +159,6 @@ Type={kind}
 Options={options}
 TimeoutSec={MOUNT_SECONDS}
 LazyUnmount=yes
-ForceUnmount=yes
 """
 
 

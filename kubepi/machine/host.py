@@ -169,8 +169,10 @@ class Host(Files):
             self.disk.fsync(path.parent)
 
     def remove_tree(self, name: str) -> None:
+        """A folder and all in it; StepFailed if something is mounted there."""
         path = self.path(name)
         if path.is_dir() and not path.is_symlink():
+            self.refuse_mounts(name)
             self.disk.rmtree(path)
             self.disk.fsync(path.parent)
 
@@ -178,13 +180,9 @@ class Host(Files):
         """Remove all that is in a folder, but not the folder: it may be a mount point.
 
         Raises:
-            StepFailed: something is mounted below it; what is behind a mount is not ours.
+            StepFailed: something is mounted below it.
         """
-        mounted = self.mounts_below(name)
-        if mounted:
-            raise StepFailed(
-                f"{mounted[0]} is still mounted", "umount it, then run the same command again"
-            )
+        self.refuse_mounts(name)
         for entry in self.listdir(name):
             self.remove_tree(f"{name}/{entry}")
             self.remove(f"{name}/{entry}")

@@ -10,6 +10,8 @@ import stat
 import struct
 from pathlib import Path
 
+from kubepi.errors import StepFailed
+
 
 class Files:
     """What is on the disk below `root`."""
@@ -60,6 +62,18 @@ class Files:
         rows = (line.split() for line in (self.read("/proc/self/mountinfo") or "").splitlines())
         inside = f"{self.path(name)}/"
         return sorted((r[4] for r in rows if len(r) > 4 and r[4].startswith(inside)), reverse=True)
+
+    def refuse_mounts(self, name: str) -> None:
+        """What is behind a mount is not ours to remove.
+
+        Raises:
+            StepFailed: something is mounted in that folder.
+        """
+        mounted = self.mounts_below(name)
+        if mounted:
+            raise StepFailed(
+                f"{mounted[0]} is still mounted", "umount it, then run the same command again"
+            )
 
     def free_bytes(self, name: str) -> int:
         """Room on the file system that holds a folder, or the next one above it."""

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.share import Share, parse_share
 from kubepi.errors import LockHeld, StepFailed
 from kubepi.machine.host import Host
 
@@ -77,6 +78,11 @@ def goal_reached(host: Host) -> bool:
 def mark_reached(host: Host) -> None:
     host.remove(REBOOTED_FOR)
     host.remove(PENDING)
+
+
+def followed_share(host: Host) -> Share | None:
+    """What this node has mounted, or last had."""
+    return parse_share((host.read(SHARE) or "").strip())
 
 
 # --- secrets ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from kubepi.steps.kubeadm import node_name
 from kubepi.steps.share import current_share, named_share, serves
 
 LOOK_SECONDS = 10.0  # a mount of a server that is away answers never
+TIMED_OUT = 124
 FULL = 16 * 2**20  # bytes; with less room than that, nothing useful can be written
 
 
@@ -74,6 +75,9 @@ def room_of(host: Host, share: Share, server: str) -> tuple[Room | None, str]:
     words = result.stdout.split()
     if not result.ok:
         what = f"the server {server} ({share.address}) does not answer"
+        said = result.stderr.strip().splitlines()
+        if result.code != TIMED_OUT and said:
+            what = f"the share of {server} ({share.address}) cannot be read: {said[-1]}"
         return None, f"{what}; what uses the share waits for it, and nothing is lost"
     room = Room(int(words[-2]), int(words[-1]))
     if room.free < FULL:
@@ -84,7 +88,9 @@ def room_of(host: Host, share: Share, server: str) -> tuple[Room | None, str]:
 def add_users(storage: Storage, host: Host, goal: Goal) -> None:
     """Who mounts it, by the adverts; who uses it, by the API."""
     own = node_name(host)
-    peers = [p.advert for p in read_peers(host).values() if p.trusted]
+    now = host.monotonic()
+    heard = (p for p in read_peers(host).values() if p.trusted and not p.is_silent(now))
+    peers = [peer.advert for peer in heard]
     for advert in peers:
         if advert.role in ("master", "worker") and advert.state == "ready":
             has_it = advert.share == str(storage.share)
@@ -120,6 +126,8 @@ def claims(host: Host) -> list[Claim]:
 
 def ask_all(host: Host, kinds: str) -> list[dict[str, Any]]:
     result = kubectl.ask(host, "get", kinds, "--all-namespaces", "-o", "json", timeout=30)
+    if "Forbidden" in result.stderr:
+        raise NotYet("a master, who may ask for them; the API here")
     if not result.ok:
         raise NotYet("the Kubernetes API")
     items: list[dict[str, Any]] = json.loads(result.stdout)["items"]

@@ -6,13 +6,14 @@ May touch: the target folder, /run/kubepi/share-target. Tests: tests/steps/test_
 from dataclasses import dataclass
 
 from kubepi.decide.move import Move, Place
-from kubepi.decide.share import is_address
+from kubepi.decide.share import MASTER, is_address
 from kubepi.errors import CommandFailed, StepFailed
 from kubepi.machine import state
 from kubepi.machine.disks import is_mounted
 from kubepi.machine.host import Host
+from kubepi.machine.state import followed_share
 from kubepi.machine.step import Finding
-from kubepi.steps.share import followed_share
+from kubepi.steps.kubeadm import node_name
 
 OUTSIDE = f"{state.RUN}/share-target"  # where a NAS is mounted while data is copied to it
 # a NAS that does not answer is told within seconds; later the share itself is mounted hard
@@ -23,12 +24,14 @@ VANISHED = 24  # rsync(1): files went while it copied, as they do where somebody
 
 
 def folder_of(host: Host, place: Place) -> str:
-    """Where this node finds the data of a place."""
-    if not is_address(place.server):
-        return place.path
+    """Where this node, the master, finds the data of a place."""
     share = followed_share(host)
-    if share is not None and share.source == f"{place.server}:{place.path}":
-        return share.mount
+    if place.server in (MASTER, node_name(host)):
+        return place.path
+    if share is not None and share.path == place.path and place.server in (
+        share.address, *([] if is_address(place.server) else [place.server])
+    ):  # fmt: skip
+        return share.mount  # of a NAS, or of another node
     return OUTSIDE
 
 
@@ -57,6 +60,11 @@ class OutsideMounted:
             ) from error
 
 
+def unmount_outside(host: Host) -> None:
+    if is_mounted(host, OUTSIDE):
+        host.run(["umount", str(host.path(OUTSIDE))])
+
+
 def copy(host: Host, move: Move) -> None:
     """All of the source into the target, and nothing else left there."""
     if not move.has_data:
@@ -80,6 +88,9 @@ def differences(host: Host, move: Move) -> list[str]:
     if not move.has_data:
         return []
     source, target = (str(host.path(folder_of(host, p))) for p in (move.source, move.target))
+    # from the disks: what was just written is still in the memory, whatever the disk made of it
+    host.sync()
+    host.tune("/proc/sys/vm/drop_caches", "1")
     options = [*rsync(host, move)[1:], "--checksum", "--dry-run", "--itemize-changes"]
     result = host.run(["rsync", *options, f"{source}/", f"{target}/"], timeout=COPY_SECONDS)
     return [line.split(maxsplit=1)[-1] for line in result.stdout.splitlines() if line.strip()]
@@ -87,7 +98,8 @@ def differences(host: Host, move: Move) -> list[str]:
 
 def rsync(host: Host, move: Move) -> list[str]:
     """The name for the shell, and what to keep: over NFS neither ACLs nor all attributes go."""
-    outside = is_address(move.source.server) or is_address(move.target.server)
+    own = (MASTER, node_name(host))
+    outside = any(place.server not in own for place in (move.source, move.target))
     return ["rsync", "-aH" if outside else "-aHAX", "--numeric-ids", "--delete", *OURS]
 
 

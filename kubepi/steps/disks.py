@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kubepi.errors import StepFailed
 from kubepi.machine import state
-from kubepi.machine.disks import WIPE, content_of_disk, described, is_mounted
+from kubepi.machine.disks import UNNAMED, WIPE, content_of_disk, described, is_mounted
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 
@@ -29,12 +29,14 @@ class DiskFormatted:
         return f"format-{self.label}"
 
     def check(self, host: Host) -> Finding | None:
-        if self._was_interrupted(host):
-            return Finding("is half formatted")
         content = content_of_disk(host, self.disk)
         if not content:
             return Finding("is empty")
-        if content.get("TYPE") == "ext4" and content.get("LABEL") == self.label:
+        kind, label = content.get("TYPE"), content.get("LABEL")
+        is_begun = kind == UNNAMED or (kind == "ext4" and label in (None, self.label))
+        if is_begun and self._was_interrupted(host):
+            return Finding("is half formatted")
+        if kind == "ext4" and label == self.label:
             return None
         raise StepFailed(f"{self.disk} holds {described(content)}", WIPE + self.disk)
 
@@ -43,9 +45,11 @@ class DiskFormatted:
             return
         # the disk is named: what an interrupted mkfs left is told from a disk with data
         state.begin_attempt(host, self._attempt, self.disk)
-        host.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-L", self.label, self.disk])
-        host.sync()
-        state.end_attempt(host, self._attempt)
+        try:
+            host.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-L", self.label, self.disk])
+            host.sync()
+        finally:  # only a power cut leaves the mark
+            state.end_attempt(host, self._attempt)
 
     def _was_interrupted(self, host: Host) -> bool:
         return (host.read(state.attempt_file(self._attempt)) or "").strip() == self.disk

@@ -51,6 +51,16 @@ def run_with_config(host: Host, documents: list[dict[str, Any]], *words: str) ->
         host.remove(CONFIG)
 
 
+def _runs_containers(host: Host) -> bool:
+    """Not where its disk is dead: then nothing of it runs that could be stopped."""
+    try:
+        host.run(["systemctl", "start", "containerd"])
+    except CommandFailed as error:
+        host.log.line(f"decision: reset without kubeadm: {error.sentence}")
+        return False
+    return True
+
+
 def wipe(host: Host, *options: str) -> None:
     """Take back a half-done init or join, so that the next one starts from nothing."""
     socket = "--cri-socket=unix:///run/containerd/containerd.sock"
@@ -208,8 +218,7 @@ class KubeadmReset:
         return None
 
     def apply(self, host: Host) -> None:
-        if host.probe(["kubeadm", "version", "-o", "short"]).ok:
-            host.run(["systemctl", "start", "containerd"])
+        if host.probe(["kubeadm", "version", "-o", "short"]).ok and _runs_containers(host):
             wipe(host, *(["--skip-phases=remove-etcd-member"] if self.is_copy else []))
         # kubeadm leaves what it could not unmount: a dead NFS server, a busy volume
         for mount in host.mounts_below("/var/lib/kubelet"):

@@ -7,19 +7,21 @@ Tests: tests/steps/test_moving.py, tests/lab/test_vm_share.py.
 from dataclasses import dataclass, replace
 
 from kubepi.cluster import users
-from kubepi.decide.move import Move
+from kubepi.decide.move import Move, Place
 from kubepi.decide.share import is_address
 from kubepi.errors import NotYet, StepFailed
 from kubepi.lan.peers import read_peers
 from kubepi.machine import state
 from kubepi.machine.disks import is_mounted
 from kubepi.machine.host import Host
+from kubepi.machine.state import followed_share
 from kubepi.machine.step import Finding, Step
-from kubepi.steps.copying import OUTSIDE, OutsideMounted, copy, differences
-from kubepi.steps.mounts import FolderMade
+from kubepi.steps.copying import OUTSIDE, OutsideMounted, copy, differences, unmount_outside
+from kubepi.steps.disks import FolderOpened
+from kubepi.steps.mounts import FolderMade, MountEnded
 from kubepi.steps.packages import AptPackages
 from kubepi.steps.parts import first_finding, make_right
-from kubepi.steps.share import ShareMounted, ShareServed, followed_share, share_disk
+from kubepi.steps.share import ShareMounted, ShareServed, share_disk
 
 MOVE = f"{state.STATE}/share-move.json"
 
@@ -142,6 +144,7 @@ class DataVerified:
         if self.check(host) is None:
             return
         move = need_move(host)
+        nobody_else_writes(host)
         copy(host, move)
         if differing := differences(host, move):
             raise StepFailed(
@@ -167,10 +170,11 @@ class ShareSwitched:
             return
         goal, move = state.load_goal(host), need_move(host)
         assert goal is not None, "a move is made by a master"
+        if Place.of(goal.settings) == move.source:
+            nobody_else_writes(host)
         goal = replace(goal, settings={**goal.settings, **move.target.settings})
         state.save_goal(host, goal)
-        if is_mounted(host, OUTSIDE):
-            host.run(["umount", str(host.path(OUTSIDE))])
+        unmount_outside(host)
         make_right([ShareServed(goal), ShareMounted(goal)], host)
         note(host, "switched")
 
@@ -213,11 +217,50 @@ class UsersStarted:
         return reached(host, "done")
 
     def apply(self, host: Host) -> None:
-        objects = users.everything(host)
-        for user in need_move(host).users:
-            if users.exists(objects, user):
-                users.start(host, user)
+        start_users(host, need_move(host))
         note(host, "done")
+
+
+def start_users(host: Host, move: Move) -> None:
+    objects = users.everything(host)
+    for user in move.users:
+        if users.exists(objects, user):
+            users.start(host, user)
+
+
+def nobody_else_writes(host: Host) -> None:
+    """Somebody may have started what was stopped: then the copy is not the whole."""
+    if at_work := users.pods_at_work(users.everything(host)):
+        note(host, "copied")
+        raise StepFailed(
+            f"{at_work[0]} was started in the middle of the move",
+            "the same command stops it again, and copies what it wrote",
+        )
+
+
+@dataclass(frozen=True)
+class MoveLeft:
+    """No disk or NAS of a move is mounted any more; what is on them stays."""
+
+    @property
+    def name(self) -> str:
+        return "no move of the share"
+
+    def _parts(self, host: Host) -> list[Step]:
+        move = load_move(host)
+        if move is None:
+            return []
+        disks = sorted({place.path for place in (move.source, move.target) if place.device})
+        return [*(MountEnded(path) for path in disks), *(FolderOpened(path) for path in disks)]
+
+    def check(self, host: Host) -> Finding | None:
+        if is_mounted(host, OUTSIDE):
+            return Finding(f"{OUTSIDE} is mounted")
+        return first_finding(self._parts(host), host)
+
+    def apply(self, host: Host) -> None:
+        unmount_outside(host)
+        make_right(self._parts(host), host)
 
 
 def refuse_loners(names: list[str]) -> None:

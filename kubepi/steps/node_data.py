@@ -7,14 +7,14 @@ Tests: tests/steps/test_node_data.py.
 
 from dataclasses import dataclass
 
-from kubepi.decide.mounts import DATA, NODE_DATA, NODE_SERVICES, UNITS, bind_mount, unit_name
-from kubepi.machine.disks import WIPE, content_of_disk, described
+from kubepi.decide.mounts import DATA, NODE_DATA, NODE_SERVICES, bind_mount
+from kubepi.machine import state
+from kubepi.machine.disks import WIPE, Problem, content_of_disk, described
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding, Step
 from kubepi.steps.disks import FolderOpened
 from kubepi.steps.mounts import FolderMade, MountEnded, disk_parts, mount_parts
 from kubepi.steps.parts import first_finding, make_right
-from kubepi.steps.share_problems import Problem
 
 LABEL = "kubepi-data"
 
@@ -54,7 +54,7 @@ class NodeDataLeft:
 
     def _parts(self) -> list[Step]:
         places = [*NODE_DATA.values(), DATA]
-        return [*(MountEnded(place) for place in places), FolderOpened(DATA)]
+        return [*(MountEnded(place) for place in places), *(FolderOpened(p) for p in places)]
 
     def check(self, host: Host) -> Finding | None:
         return first_finding(self._parts(), host)
@@ -65,8 +65,9 @@ class NodeDataLeft:
 
 def node_data_problem(host: Host, disk: str) -> Problem | None:
     """What is in the way of a disk that a new node is to have; looks only."""
-    if not disk or host.exists(f"{UNITS}/{unit_name(DATA, 'mount')}"):
-        return None
+    saved = state.load_goal(host)
+    if not disk or (saved is not None and saved.settings.get("storage.node_data") == disk):
+        return None  # this run, or one before it, may have begun already
     if not host.exists(disk):
         return f"there is no disk {disk}", "ls -l /dev/disk/by-id lists those that are there"
     content = content_of_disk(host, disk)

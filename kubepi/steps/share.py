@@ -11,12 +11,14 @@ from ipaddress import IPv4Interface
 from kubepi.decide import share as texts
 from kubepi.decide.goal import Goal
 from kubepi.decide.mounts import NFS_SERVER
-from kubepi.decide.share import Share, parse_share
-from kubepi.errors import NotYet
+from kubepi.decide.share import Share
+from kubepi.errors import NotYet, StepFailed
 from kubepi.lan.peers import read_peers
 from kubepi.machine import state
+from kubepi.machine.disks import mount_problem
 from kubepi.machine.host import Host
 from kubepi.machine.interfaces import read_network
+from kubepi.machine.state import followed_share
 from kubepi.machine.step import Finding, Step
 from kubepi.steps.disks import FolderOpened, FolderShut
 from kubepi.steps.files import File
@@ -40,11 +42,6 @@ NFS_CONF = "/etc/nfs.conf.d/kubepi.conf"
 LABEL = "kubepi-share"
 # of NFSv3, which Debian's packages bring and start, and which listens on the LAN
 OLD_NFS = ("rpcbind.service", "rpcbind.socket", "rpc-statd.service", "rpc-statd-notify.service")
-
-
-def followed_share(host: Host) -> Share | None:
-    """What this node has mounted, or last had."""
-    return parse_share((host.read(state.SHARE) or "").strip())
 
 
 def named_share(host: Host, goal: Goal) -> Share | None:
@@ -157,6 +154,10 @@ class ShareMounted:
 
     def apply(self, host: Host) -> None:
         share, before = current_share(host, self.goal), followed_share(host)
+        if share is not None and (before is None or before.mount != share.mount):
+            problem = mount_problem(host, share.mount)
+            if problem is not None:
+                raise StepFailed(*problem)
         if before is not None and (share is None or before.mount != share.mount):
             make_right([MountEnded(before.mount), FolderOpened(before.mount)], host)
         if share is not None:

@@ -1,18 +1,16 @@
 """What is in the way of a share, found before anything is changed; looks only.
 
-Tests: tests/steps/test_share.py, tests/unit/test_storage_command.py.
+Tests: tests/steps/test_share.py.
 """
 
 from kubepi.decide.goal import Goal
-from kubepi.decide.mounts import UNITS, unit_name
 from kubepi.decide.share import MASTER
 from kubepi.errors import NotYet, StepFailed
-from kubepi.machine.disks import WIPE, content_of_disk, described, mounted_there
+from kubepi.machine.disks import WIPE, Problem, content_of_disk, described, mount_problem
 from kubepi.machine.host import Host
+from kubepi.machine.state import followed_share
 from kubepi.steps.kubeadm import node_name
-from kubepi.steps.share import LABEL, followed_share
-
-Problem = tuple[str, str]  # a sentence and its cure
+from kubepi.steps.share import LABEL
 
 
 def share_problem(host: Host, goal: Goal) -> Problem | None:
@@ -45,15 +43,4 @@ def disk_problem(host: Host, disk: str) -> Problem | None:
         return error.sentence, error.hint
     if content and content.get("LABEL") != LABEL:
         return f"{disk} holds {described(content)}", WIPE + disk
-    return None
-
-
-def mount_problem(host: Host, mount: str) -> Problem | None:
-    if host.exists(f"{UNITS}/{unit_name(mount, 'automount')}"):
-        return None  # of a run before this one
-    cure = "move it away, or name another storage.nfs.mount"
-    for kind, source in mounted_there(host, mount):
-        return f"{source} ({kind}) is mounted at {mount}", cure
-    if host.exists(mount) and (not host.is_dir(mount) or host.listdir(mount)):
-        return f"{mount} is not an empty folder, and what is in it would be hidden", cure
     return None

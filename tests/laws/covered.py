@@ -4,7 +4,8 @@ COVERED_THERE = {
     "test_addon_removal": ("AddonAbsent",),
     "test_addons": ("AddonApplied", "AddonReady"),
     "test_moving": (
-        "DataCopied", "DataVerified", "OutsideMounted", "ShareFollowed", "ShareSwitched",
+        "DataCopied", "DataVerified", "MoveLeft", "OutsideMounted", "ShareFollowed",
+        "ShareSwitched",
         "TargetReady", "UsersStarted", "UsersStopped",
     ),
     "test_node_data": ("NodeData", "NodeDataLeft"),

@@ -13,11 +13,13 @@ from kubepi.decide.move import PHASES, Move, Place, User
 from kubepi.decide.share import Share
 from kubepi.errors import StepFailed
 from kubepi.machine import state
+from kubepi.machine.state import followed_share
 from kubepi.machine.step import Step
 from kubepi.steps.copying import OUTSIDE, OutsideMounted
 from kubepi.steps.moving import (
     DataCopied,
     DataVerified,
+    MoveLeft,
     ShareFollowed,
     ShareSwitched,
     TargetReady,
@@ -26,7 +28,7 @@ from kubepi.steps.moving import (
     load_move,
     save_move,
 )
-from kubepi.steps.share import ShareMounted, ShareServed, followed_share
+from kubepi.steps.share import ShareMounted, ShareServed
 from tests.disk_programs import put_disk
 from tests.fakes import Answer, FakePi
 from tests.programs import boot
@@ -174,6 +176,7 @@ def found(pi: FakePi) -> Move:
         (ShareFollowed(), a_move("switched", NEW, READY)),
         (UsersStarted(), a_move("followed", NEW, READY, users=(WEB,))),
         (OutsideMounted("10.0.0.9:/export"), a_move()),
+        (MoveLeft(), a_move("copied", NEW, READY)),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "apply") else "",
 )

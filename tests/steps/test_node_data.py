@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from kubepi.decide.mounts import DATA, NODE_DATA
+from kubepi.machine import state
 from kubepi.machine.step import Step
+from kubepi.steps.disks import DiskFormatted
 from kubepi.steps.node_data import NodeData, NodeDataLeft, node_data_problem
 from tests.disk_programs import put_disk
 from tests.fakes import FakePi
 from tests.programs import boot
-from tests.scene import fresh_pi
+from tests.scene import fresh_pi, init_goal
 from tests.steps.lawful import obeys
 
 DISK = "/dev/disk/by-id/usb-T7"
@@ -73,6 +75,9 @@ def test_what_is_in_the_way(
 
 
 def test_a_second_run_finds_its_own(tmp_path: Path) -> None:
-    pi = a_pi(STEP)(tmp_path / "pi")
+    """Also one that was cut before the units were written."""
+    pi = a_pi(DiskFormatted(DISK, "kubepi-data"))(tmp_path / "pi")
+    assert node_data_problem(pi, DISK) is not None
+    state.save_goal(pi, init_goal(storage__node_data=DISK))
     pi.put(f"{NODE_DATA['containerd']}/x", "")
     assert node_data_problem(pi, DISK) is None

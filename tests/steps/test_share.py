@@ -12,6 +12,7 @@ from kubepi.decide.peerbook import Peer
 from kubepi.decide.share import Share, automount_unit, client_mount, own_mount
 from kubepi.errors import NotYet, StepFailed
 from kubepi.lan.peers import PEERS, to_json
+from kubepi.machine.state import followed_share
 from kubepi.machine.step import Step
 from kubepi.steps.disks import FolderShut
 from kubepi.steps.mounts import (
@@ -30,7 +31,6 @@ from kubepi.steps.share import (
     ShareLeft,
     ShareMounted,
     ShareServed,
-    followed_share,
 )
 from kubepi.steps.share_problems import share_problem
 from tests.disk_programs import put_disk

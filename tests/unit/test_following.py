@@ -9,7 +9,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.decide.share import Own, Share
 from kubepi.machine import state
-from kubepi.steps.share import followed_share
+from kubepi.machine.state import followed_share
 from tests.fakes import FakePi
 from tests.scene import fresh_pi, join_goal, reset_goal
 from tests.steps.test_share import hears

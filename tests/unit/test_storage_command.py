@@ -1,83 +1,30 @@
-"""kubepi storage: what it shows, what it checks, and what stands in the way of a move."""
+"""kubepi storage show and check: what they tell, and what they ask the others."""
 
-import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kubepi.commands import moving, storage
-from kubepi.decide.adverts import Advert
-from kubepi.decide.move import Move, Place
-from kubepi.decide.peerbook import Peer
-from kubepi.decide.share import Share
-from kubepi.errors import NoGoal, PreflightFailed, UsageError
-from kubepi.lan.peers import PEERS, to_json
+from kubepi.commands import storage
+from kubepi.errors import NoGoal
 from kubepi.machine import state
 from kubepi.report.storage import bytes_text, room_of
-from kubepi.steps.moving import load_move, save_move
-from kubepi.steps.share import ShareMounted, ShareServed
-from tests.disk_programs import put_disk
 from tests.fakes import Answer, FakePi
-from tests.scene import fresh_pi, init_goal, join_goal
-
-DISK = "/dev/disk/by-id/usb-T7"
-SHARE = Share("10.0.0.7", "/srv/kubepi", "/mnt/kubepi")
-GOAL = init_goal()
-VOLUME = {
-    "kind": "PersistentVolume", "metadata": {"name": "pv1"},
-    "spec": {"hostPath": {"path": "/mnt/kubepi/default/data"}},
-}  # fmt: skip
-CLAIM = {
-    "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "default"},
-    "spec": {"storageClassName": "kubepi-nfs", "volumeName": "pv1",
-             "resources": {"requests": {"storage": "1Gi"}}},
-}  # fmt: skip
-POD = {
-    "kind": "Pod", "metadata": {"name": "web-1", "namespace": "default",
-                                "ownerReferences": [{"kind": "ReplicaSet"}]},
-    "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]},
-    "status": {"phase": "Running"},
-}  # fmt: skip
-
-
-def worker(name: str, share: str = str(SHARE)) -> Advert:
-    return Advert(node=name, node_id=name, address="10.0.0.8", role="worker", state="ready",
-                  share=share)  # fmt: skip
+from tests.scene import fresh_pi
+from tests.share_scene import (
+    GOAL,
+    SHARE,
+    hears,
+    serving_master,
+    typed,
+    worker,
+)
 
 
 @pytest.fixture
 def pi(tmp_path: Path) -> FakePi:
-    pi = fresh_pi(tmp_path / "pi")
-    pi.put("/etc/kubernetes/admin.conf", "admin", 0o600)
-    state.save_goal(pi, GOAL)
-    state.mark_reached(pi)
-    ShareServed(GOAL).apply(pi)
-    ShareMounted(GOAL).apply(pi)
-    hears(pi, worker("pi8"))
-    has_objects(pi, VOLUME, CLAIM, POD)
-    pi.changes("sh", "-ec", script=lambda pi, argv, stdin: (0, ""))
-    pi.looks("du", script=lambda pi, argv, stdin: (0, "5000000\t/srv/kubepi\n"))
-    pi.ran.clear()
-    return pi
-
-
-def hears(pi: FakePi, *adverts: Advert) -> None:
-    book = {advert.node_id: Peer(advert, True, pi.monotonic()) for advert in adverts}
-    pi.put(PEERS, json.dumps(to_json(book)))
-
-
-def has_objects(pi: FakePi, *items: Any) -> None:
-    text = json.dumps({"items": items})
-    pi.looks("kubectl", script=lambda pi, argv, stdin: (0, text))
-
-
-def typed(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    storage.add_arguments(parser)
-    return parser.parse_args(words)
+    return serving_master(tmp_path / "pi")
 
 
 # --- show ---------------------------------------------------------------------------------
@@ -109,7 +56,7 @@ def test_show_for_programs(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> No
     [
         ((0, "1B-blocks Avail\n1000000000 4096\n"), "is full: 4.1 kB of 1.0 GB are free"),
         ((124, ""), "the server pi7 (10.0.0.7) does not answer"),
-        ((1, "df: Stale file handle"), "does not answer"),
+        ((1, "df: Stale file handle"), "cannot be read: df: Stale file handle"),
     ],
 )
 def test_an_ailing_share_is_named(
@@ -170,99 +117,3 @@ def test_an_own_failure_is_told_as_it_is(pi: FakePi, capsys: pytest.CaptureFixtu
     pi.changes("sh", "-ec", script=lambda pi, argv, stdin: (1, "cp: No space left on device"))
     assert storage.run(typed("check"), pi) == 1
     assert "pi7: cp: No space left on device" in capsys.readouterr().out
-
-
-# --- what is in the way of a move -----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("place", "told"),
-    [
-        ("/srv/kubepi", "it is there already"),
-        ("/srv/file", "is a file"),
-        ("/srv/full", "is not empty"),
-        ("/dev/disk/by-id/nothing", "there is no disk"),
-        ("/dev/disk/by-id/photos", "holds ext4 named 'photos'"),
-        ("/dev/disk/by-id/older", "holds ext4 named 'kubepi-share'"),
-    ],
-)
-def test_a_move_that_cannot_be_changes_nothing(place: str, told: str, pi: FakePi) -> None:
-    pi.put("/srv/file", "")
-    pi.put("/srv/full/letter", "dear")
-    put_disk(pi, "/dev/disk/by-id/photos", "TYPE=ext4\nLABEL=photos\n")
-    put_disk(pi, "/dev/disk/by-id/older", "TYPE=ext4\nLABEL=kubepi-share\n")
-    before = pi.tree()
-    with pytest.raises(PreflightFailed, match=told):
-        storage.run(typed("migrate", "--to", place), pi)
-    assert pi.tree() == before
-    assert not pi.ran
-
-
-def test_a_place_that_is_too_small(pi: FakePi) -> None:
-    pi.free = 1000
-    with pytest.raises(PreflightFailed, match="needs 5"):
-        storage.run(typed("migrate", "--to", "/srv/new"), pi)
-
-
-@pytest.mark.parametrize("words", [("--to", "/etc/x"), ("--to", "nas"), (), ("--to", "/srv/a", "--forget-old")])  # noqa: E501 - a table
-def test_what_cannot_be_meant(words: Sequence[str], pi: FakePi) -> None:
-    with pytest.raises(UsageError):
-        storage.run(typed("migrate", *words), pi)
-
-
-def test_a_pod_of_nobodys_is_named_before_anything_is_done(pi: FakePi) -> None:
-    bare = {**POD, "metadata": {"name": "bare", "namespace": "default"}}
-    has_objects(pi, VOLUME, CLAIM, bare)
-    with pytest.raises(Exception, match="Pod default/bare"):
-        storage.run(typed("migrate", "--to", "/srv/new"), pi)
-    assert load_move(pi) is None
-
-
-def test_a_second_target_waits_for_the_first(pi: FakePi) -> None:
-    save_move(pi, Move(Place.of(GOAL.settings), Place("master", "/srv/new"), "copied"))
-    with pytest.raises(UsageError, match="on its way"):
-        storage.run(typed("migrate", "--to", "/srv/other"), pi)
-
-
-def test_a_worker_names_the_master(tmp_path: Path) -> None:
-    pi = fresh_pi(tmp_path / "worker")
-    state.save_goal(pi, join_goal())
-    master = Advert(node="pi1", node_id="aa", address="10.0.0.1", role="master", state="ready",
-                    ca_hash="sha256:" + "0" * 64)  # fmt: skip
-    hears(pi, master)
-    with pytest.raises(UsageError, match="by the master") as caught:
-        storage.run(typed("migrate", "--to", "/srv/new"), pi)
-    assert "pi1" in caught.value.hint
-
-
-# --- what a move leaves ---------------------------------------------------------------------
-
-
-def over(pi: FakePi, source: Place) -> Move:
-    move = Move(source, Place("master", "/srv/new"), "done")
-    save_move(pi, move)
-    return move
-
-
-def test_the_old_folder_is_removed_only_when_it_is_said(pi: FakePi) -> None:
-    pi.put("/srv/old/letter", "dear")
-    over(pi, Place("master", "/srv/old"))
-    with pytest.raises(UsageError, match="not confirmed"):
-        storage.run(typed("migrate", "--forget-old"), pi)
-    assert pi.exists("/srv/old/letter")
-    assert storage.run(typed("migrate", "--forget-old", "--yes"), pi) == 0
-    assert not pi.exists("/srv/old")
-    assert storage.run(typed("migrate", "--forget-old", "--yes"), pi) == 0
-
-
-def test_an_old_disk_is_let_go_as_it_is(pi: FakePi) -> None:
-    put_disk(pi, DISK, "TYPE=ext4\nLABEL=kubepi-share\n")
-    moving.forget(pi, over(pi, Place("master", "/srv/kubepi-2", DISK)))
-    assert pi.read(DISK) == "TYPE=ext4\nLABEL=kubepi-share\n"
-    assert not any("mkfs.ext4" in argv for argv in pi.ran)
-
-
-def test_what_is_left_is_forgotten_before_the_next_move(pi: FakePi) -> None:
-    over(pi, Place("master", "/srv/old"))
-    with pytest.raises(UsageError, match="still there"):
-        storage.run(typed("migrate", "--to", "/srv/third"), pi)

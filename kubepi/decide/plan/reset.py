@@ -13,6 +13,7 @@ from kubepi.steps.install import AGENT, KubepiGone
 from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
+from kubepi.steps.moving import MoveLeft
 from kubepi.steps.node_data import NodeDataLeft
 from kubepi.steps.os_network import AvahiEverywhere
 from kubepi.steps.packages import PackagesPurged
@@ -28,6 +29,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         Left(),
         KubeadmReset(),
         ShareLeft(),
+        MoveLeft(),
         NetworkCleaned(),
         *(FileRestored(f"{home}/.kube/config") for home in homes),
         # before its package goes: what the purge removes must not come back from a kept copy
