@@ -1,5 +1,6 @@
 """kubepi storage migrate: what stands in its way, what it leaves, and how it is cancelled."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from kubepi.commands import moving, storage
+from kubepi.commands import moving, resume, storage
 from kubepi.decide.adverts import Advert
 from kubepi.decide.move import Move, Place, User
 from kubepi.errors import PreflightFailed, StepFailed, UsageError
 from kubepi.machine import state
 from kubepi.machine.disks import is_mounted
+from kubepi.reconcile import Options, reconcile
 from kubepi.steps.copying import OUTSIDE, OutsideMounted
 from kubepi.steps.moving import load_move, save_move, start_users
 from kubepi.steps.share import share_disk
@@ -228,3 +230,27 @@ def test_what_is_left_is_forgotten_before_the_next_move(pi: FakePi) -> None:
     over(pi, Place("master", "/srv/old"))
     with pytest.raises(UsageError, match="still there"):
         storage.run(typed("migrate", "--to", "/srv/third"), pi)
+
+
+# --- while it is on its way -------------------------------------------------------------------
+
+
+def test_nothing_else_runs_meanwhile(pi: FakePi) -> None:
+    """It would start again what is stopped: its writes would go to the old place."""
+    save_move(pi, Move(Place.of(GOAL.settings), Place("master", "/srv/new"), "stopped"))
+    with pytest.raises(UsageError, match="on its way") as caught:
+        reconcile(GOAL, pi, Options())
+    assert "--cancel" in caught.value.hint
+    assert not pi.ran
+
+
+def test_after_a_boot_the_move_goes_on_and_nothing_before_it(pi: FakePi) -> None:
+    target = Place("master", "/srv/new")
+    pi.put("/srv/new/.keep", "")
+    save_move(pi, Move(Place.of(GOAL.settings), target, "verified"))
+    pi.put(state.PENDING, "")
+    pi.looks("kubectl", script=lambda pi, argv, stdin: (1, "connection refused"))
+    with pytest.raises(StepFailed, match="the API"):
+        resume.run(argparse.Namespace(dry_run=False), pi)
+    assert not any("apply" in argv for argv in pi.ran)
+    assert pi.exists(state.PENDING), "systemd tries again"
