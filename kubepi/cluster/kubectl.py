@@ -48,6 +48,21 @@ def ask(
     return host.probe(argv, stdin=stdin, timeout=timeout + 20)
 
 
+def ask_items(host: Host, *words: str) -> list[dict[str, Any]]:
+    """The items of a list: `get` with these words.
+
+    Raises:
+        NotYet: the API does not answer, or not to this node.
+    """
+    result = ask(host, "get", *words, "-o", "json", timeout=30)
+    if "Forbidden" in result.stderr:
+        raise NotYet("a master, who alone may ask for that; the API here")
+    if not result.ok:
+        raise NotYet("the Kubernetes API")
+    found: list[dict[str, Any]] = json.loads(result.stdout)["items"]
+    return found
+
+
 def tell(host: Host, *words: str, stdin: str | None = None, timeout: int = 60) -> Result:
     """Change something through the API."""
     return host.run(command(host, *words, timeout=timeout), stdin=stdin, timeout=timeout + 20)

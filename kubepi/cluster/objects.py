@@ -6,7 +6,6 @@ Tests: tests/steps/test_addons.py, tests/steps/test_addon_removal.py.
 import json
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from kubepi.addons import LABEL, Object, identity
 from kubepi.cluster import kubectl
@@ -121,26 +120,13 @@ def listed(items: Sequence[Object]) -> str:
 # --- claims and their volumes -----------------------------------------------------------------
 
 
-def ask_items(host: Host, *words: str) -> list[dict[str, Any]]:
-    """The items of a list.
-
-    Raises:
-        NotYet: the API does not answer.
-    """
-    result = kubectl.ask(host, "get", *words, "-o", "json", timeout=20)
-    if not result.ok:
-        raise NotYet("the Kubernetes API")
-    found: list[dict[str, Any]] = json.loads(result.stdout)["items"]
-    return found
-
-
 def claims_of(host: Host, addon: str) -> list[Object]:
-    return ask_items(host, CLAIM, "-A", "-l", f"{LABEL}={addon}")
+    return kubectl.ask_items(host, CLAIM, "-A", "-l", f"{LABEL}={addon}")
 
 
 def claims_in_classes(host: Host, classes: Collection[str]) -> list[str]:
     """`namespace/name` of every claim that lives in one of these StorageClasses."""
-    found = ask_items(host, CLAIM, "-A") if classes else []
+    found = kubectl.ask_items(host, CLAIM, "-A") if classes else []
     return [
         f"{item['metadata']['namespace']}/{item['metadata']['name']}"
         for item in found
@@ -150,7 +136,7 @@ def claims_in_classes(host: Host, classes: Collection[str]) -> list[str]:
 
 def volumes_ending(host: Host, volumes: Collection[str]) -> list[str]:
     """Those of these volumes that are still there and go with their claims."""
-    found = ask_items(host, "persistentvolume") if volumes else []
+    found = kubectl.ask_items(host, "persistentvolume") if volumes else []
     return [
         item["metadata"]["name"]
         for item in found

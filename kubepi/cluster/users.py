@@ -12,7 +12,6 @@ from typing import Any
 from kubepi.cluster import kubectl
 from kubepi.decide.addons import SHARED_CLASS
 from kubepi.decide.move import User
-from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 
 KINDS = "deployments,statefulsets,replicasets,daemonsets,cronjobs,jobs,pods,persistentvolumeclaims"
@@ -29,11 +28,7 @@ def everything(host: Host) -> list[dict[str, Any]]:
     Raises:
         NotYet: the API does not answer.
     """
-    result = kubectl.ask(host, "get", KINDS, "--all-namespaces", "-o", "json", timeout=30)
-    if not result.ok:
-        raise NotYet("the Kubernetes API")
-    items: list[dict[str, Any]] = json.loads(result.stdout)["items"]
-    return items
+    return kubectl.ask_items(host, KINDS, "--all-namespaces")
 
 
 def users(objects: list[dict[str, Any]]) -> list[User]:

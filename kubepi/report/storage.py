@@ -3,7 +3,6 @@
 Looks only. Tests: tests/unit/test_storage_command.py, tests/lab/test_vm_share.py.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +108,8 @@ def claims(host: Host) -> list[Claim]:
     Raises:
         NotYet: the API does not answer, or this node may not ask.
     """
-    listed = ask_all(host, "persistentvolumeclaims,persistentvolumes,pods")
+    kinds = "persistentvolumeclaims,persistentvolumes,pods"
+    listed = kubectl.ask_items(host, kinds, "--all-namespaces")
     volumes = {o["metadata"]["name"]: o for o in listed if o["kind"] == "PersistentVolume"}
     pods = [o for o in listed if o["kind"] == "Pod"]
     found = []
@@ -122,16 +122,6 @@ def claims(host: Host) -> list[Claim]:
         size = item["spec"]["resources"]["requests"]["storage"]
         found.append(Claim(f"{space}/{name}", size, folder_of(volume), tuple(sorted(users))))
     return sorted(found, key=lambda claim: claim.name)
-
-
-def ask_all(host: Host, kinds: str) -> list[dict[str, Any]]:
-    result = kubectl.ask(host, "get", kinds, "--all-namespaces", "-o", "json", timeout=30)
-    if "Forbidden" in result.stderr:
-        raise NotYet("a master, who may ask for them; the API here")
-    if not result.ok:
-        raise NotYet("the Kubernetes API")
-    items: list[dict[str, Any]] = json.loads(result.stdout)["items"]
-    return items
 
 
 def uses(pod: dict[str, Any], namespace: str, claim: str) -> bool:
