@@ -6,7 +6,7 @@ Tests: tests/steps/test_moving.py, tests/lab/test_vm_share.py.
 
 from dataclasses import dataclass, replace
 
-from kubepi.cluster import users
+from kubepi.cluster import kubectl, users
 from kubepi.decide.move import Move, Place
 from kubepi.decide.share import is_address
 from kubepi.errors import NotYet, StepFailed
@@ -18,6 +18,7 @@ from kubepi.machine.state import followed_share
 from kubepi.machine.step import Finding, Step
 from kubepi.steps.copying import OUTSIDE, OutsideMounted, copy, differences, unmount_outside
 from kubepi.steps.disks import FolderOpened
+from kubepi.steps.kubeadm import node_name
 from kubepi.steps.mounts import FolderMade, MountEnded
 from kubepi.steps.packages import AptPackages
 from kubepi.steps.parts import first_finding, make_right
@@ -123,7 +124,10 @@ class UsersStopped:
             users.stop(host, user)
 
         def at_work() -> str | None:
-            return ", ".join(users.pods_at_work(users.everything(host))[:3]) or None
+            try:
+                return ", ".join(users.pods_at_work(users.everything(host))[:3]) or None
+            except NotYet as missing:
+                return f"no answer from {missing.what}"
 
         host.wait_until("the users of the share to end", at_work, self.patience, 1.0)
         note(host, "stopped")
@@ -181,7 +185,7 @@ class ShareSwitched:
 
 @dataclass(frozen=True)
 class ShareFollowed:
-    """Every node that is on has gone over to the new place."""
+    """Every Ready node says in its advert that it has gone over; one that is off does it later."""
 
     patience: float = 300.0
 
@@ -196,10 +200,14 @@ class ShareFollowed:
         share = str(followed_share(host))
 
         def behind() -> str | None:
-            now = host.monotonic()
-            peers = [p for p in read_peers(host).values() if p.trusted and not p.is_silent(now)]
-            workers = [p.advert for p in peers if p.advert.role == "worker"]
-            return ", ".join(sorted(a.node for a in workers if a.share != share)) or None
+            try:
+                nodes = kubectl.ask_items(host, "nodes")
+            except NotYet as missing:
+                return f"no answer from {missing.what}"
+            ready = {n["metadata"]["name"] for n in nodes if kubectl.not_ready_because(n) is None}
+            peers = (peer.advert for peer in read_peers(host).values() if peer.trusted)
+            there = {advert.node for advert in peers if advert.share == share}
+            return ", ".join(sorted(ready - there - {node_name(host)})) or None
 
         host.wait_until("all nodes to mount the new place", behind, self.patience)
         note(host, "followed")

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from kubepi.decide.adverts import Advert
 from kubepi.decide.move import PHASES, Move, Place, User
+from kubepi.decide.peerbook import Peer
 from kubepi.decide.share import Share
 from kubepi.errors import StepFailed
+from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.state import followed_share
 from kubepi.machine.step import Step
@@ -39,6 +42,7 @@ from tests.steps.test_share import hears
 DISK = "/dev/disk/by-id/usb-T7"
 GOAL = init_goal()
 OLD, NEW = Place("master", "/srv/kubepi"), Place("master", "/srv/kubepi-2", DISK)
+NODES = "/var/lib/etcd/nodes.json"
 OBJECTS = "/var/lib/etcd/objects.json"
 LETTER = "/srv/kubepi/default/data/letter"
 WEB = User("Deployment", "default", "web", 2)
@@ -74,6 +78,8 @@ def objects(replicas: int = 2) -> list[dict[str, Any]]:
 
 
 def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects | Answer:
+    if "nodes" in argv:
+        return 0, json.dumps({"items": json.loads(pi.read(NODES) or "[]")})
     if "get" in argv:
         return 0, json.dumps({"items": json.loads(pi.read(OBJECTS) or "[]")})
     return _patched(pi, json.loads(argv[list(argv).index("-p") + 1]))
@@ -269,3 +275,22 @@ def test_a_nas_gets_the_data_through_a_mount_of_its_own(tmp_path: Path) -> None:
     assert ("umount", str(pi.path(OUTSIDE))) in pi.ran
     assert followed_share(pi) == Share("10.0.0.9", "/export/pi", "/mnt/kubepi")
     assert found(pi).phase == PHASES[-1]
+
+
+def node(name: str, ready: str = "True") -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": ready, "reason": "x"}]
+    return {"metadata": {"name": name}, "status": {"conditions": conditions}}
+
+
+def test_every_ready_node_has_to_say_that_it_follows(tmp_path: Path) -> None:
+    """After a boot nobody was heard yet, which is no proof of anything."""
+    pi = a_move("switched", NEW, READY)(tmp_path / "pi")
+    pi.put(NODES, json.dumps([node("pi7"), node("pi8"), node("pi9", "Unknown")]))
+    with pytest.raises(StepFailed, match="last seen: pi8"):
+        ShareFollowed().apply(pi)
+    assert found(pi).phase == "switched"
+    share = str(followed_share(pi))
+    worker = Advert(node="pi8", node_id="bb", role="worker", state="ready", share=share)
+    pi.put(PEERS, json.dumps(to_json({"bb": Peer(worker, True, pi.monotonic())})))
+    ShareFollowed().apply(pi)
+    assert found(pi).phase == "followed"
