@@ -34,7 +34,7 @@ MOST_A_SECOND = 25  # adverts of all peers, when nobody has news: each is read b
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
-KNOWN = f"{state.STATE}/known-peers.json"
+KNOWN = state.KNOWN
 
 
 @dataclass

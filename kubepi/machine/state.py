@@ -36,6 +36,7 @@ LEAVING = f"{STATE}/leaving"
 COPIED = f"{STATE}/copied-card"  # the board whose node is alive, and this card a copy of it
 ELECTION = f"{RUN}/election.json"  # what the agent decided, and why
 FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives up
+KNOWN = f"{STATE}/known-peers.json"  # id -> name and address, for the next boot
 SHARE = f"{STATE}/share"  # what is mounted here, as the advert says it
 WISH = f"{RUN}/wish"  # what this node asks of others, as its advert says it
 REBOOT = f"{RUN}/reboot"

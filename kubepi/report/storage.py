@@ -12,6 +12,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.share import Share
 from kubepi.errors import NotYet
 from kubepi.lan.peers import read_peers
+from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.share import current_share, named_share, serves
@@ -140,8 +141,10 @@ def folder_of(volume: dict[str, Any]) -> str:
 def _name_of(host: Host, goal: Goal, share: Share) -> str:
     if serves(host, goal, share):
         return node_name(host)
-    peers = (peer.advert for peer in read_peers(host).values() if peer.trusted)
-    return next((advert.node for advert in peers if advert.address == share.address), "outside")
+    known = (state.read_json(host, state.KNOWN) or {}).values()  # it may be off since the boot
+    named: dict[str, str] = {address: node for node, address in known}
+    named |= {p.advert.address: p.advert.node for p in read_peers(host).values() if p.trusted}
+    return named.get(share.address, "outside the cluster")
 
 
 def bytes_text(count: int) -> str:

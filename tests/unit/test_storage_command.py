@@ -9,9 +9,9 @@ import pytest
 from kubepi.commands import storage
 from kubepi.errors import NoGoal
 from kubepi.machine import state
-from kubepi.report.storage import bytes_text, room_of
+from kubepi.report.storage import bytes_text, look_at_share, room_of
 from tests.fakes import Answer, FakePi
-from tests.scene import fresh_pi
+from tests.scene import fresh_pi, join_goal
 from tests.share_scene import (
     GOAL,
     SHARE,
@@ -80,6 +80,19 @@ def test_a_pi_in_no_cluster(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_sizes_are_read_as_on_the_box_of_a_disk(count: int, text: str) -> None:
     assert bytes_text(count) == text
+
+
+def test_a_server_that_is_off_since_the_boot_has_its_name_still(pi: FakePi) -> None:
+    state.save_goal(pi, join_goal())
+    pi.put(state.SHARE, "10.0.0.9:/srv/kubepi /mnt/kubepi\n")
+    pi.looks("df", script=lambda pi, argv, stdin: (124, ""))
+    storage = look_at_share(pi, join_goal())
+    assert storage is not None
+    assert "the server outside the cluster (10.0.0.9) does not answer" in storage.ailment
+    pi.put(state.KNOWN, json.dumps({"aa": ["attic", "10.0.0.9"]}))
+    storage = look_at_share(pi, join_goal())
+    assert storage is not None
+    assert storage.server == "attic"
 
 
 # --- check --------------------------------------------------------------------------------
