@@ -34,7 +34,6 @@ MOST_A_SECOND = 25  # adverts of all peers, when nobody has news: each is read b
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
-KNOWN = state.KNOWN
 
 
 @dataclass
@@ -63,7 +62,7 @@ class Agent:
         self.console = Console(self.host)
         self.seen = last_seen(self.host)
         self.heard = asyncio.Event()
-        saved = state.read_json(self.host, KNOWN) or {}
+        saved = state.read_json(self.host, state.KNOWN) or {}
         self.known = {name: (node, address) for name, (node, address) in saved.items()}
         self.written: Book | None = None
 
@@ -162,7 +161,7 @@ class Agent:
                 known[name] = (peer.advert.node, peer.advert.address)
         if known != self.known:
             self.known = known
-            state.write_json(self.host, KNOWN, known)
+            state.write_json(self.host, state.KNOWN, known)
 
     def keep_names(self, goal: Goal) -> None:
         is_master = goal.role == "master"

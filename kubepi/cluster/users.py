@@ -41,7 +41,7 @@ def users(objects: list[dict[str, Any]]) -> list[User]:
             if item["kind"] in ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "CronJob")
             and not item["metadata"].get("ownerReferences")
             and not _is_stopped(item)
-            and _uses(item, shared)
+            and uses(item, shared)
         ),
         key=str,
     )
@@ -53,9 +53,9 @@ def loners(objects: list[dict[str, Any]]) -> list[str]:
     found = []
     for item in objects:
         owners = {owner["kind"] for owner in item["metadata"].get("ownerReferences", [])}
-        is_bare = item["kind"] == "Pod" and not owners & OWNERS and not _has_ended(item)
+        is_bare = item["kind"] == "Pod" and not owners & OWNERS and not has_ended(item)
         is_job = item["kind"] == "Job" and not item["status"].get("completionTime")
-        if (is_bare or (is_job and not _has_failed(item))) and _uses(item, shared):
+        if (is_bare or (is_job and not _has_failed(item))) and uses(item, shared):
             found.append(f"{item['kind']} {'/'.join(_name(item))}")
     return sorted(found)
 
@@ -63,8 +63,8 @@ def loners(objects: list[dict[str, Any]]) -> list[str]:
 def pods_at_work(objects: list[dict[str, Any]]) -> list[str]:
     """Pods that still have the share."""
     shared = shared_claims(objects)
-    pods = (item for item in objects if item["kind"] == "Pod" and not _has_ended(item))
-    return sorted("/".join(_name(pod)) for pod in pods if _uses(pod, shared))
+    pods = (item for item in objects if item["kind"] == "Pod" and not has_ended(item))
+    return sorted("/".join(_name(pod)) for pod in pods if uses(pod, shared))
 
 
 def shared_claims(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -125,7 +125,7 @@ def _is_stopped(item: Object) -> bool:
     return bool(spec.get("replicas") == 0)
 
 
-def _uses(item: Object, shared: set[tuple[str, str]]) -> bool:
+def uses(item: Object, shared: set[tuple[str, str]]) -> bool:
     namespace, name = _name(item)
     claims = {claim for claim in _claims(item) if (namespace, claim) in shared}
     # a StatefulSet's own claims are TEMPLATE-NAME-NUMBER
@@ -154,7 +154,7 @@ def _volumes(item: Object) -> list[dict[str, Any]]:
     return volumes
 
 
-def _has_ended(pod: Object) -> bool:
+def has_ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 

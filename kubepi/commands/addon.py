@@ -19,8 +19,7 @@ from kubepi.decide.addons import (
     wrong_setting,
 )
 from kubepi.decide.goal import Goal
-from kubepi.errors import NotYet, UsageError
-from kubepi.lan.peers import the_master
+from kubepi.errors import UsageError
 from kubepi.machine import state
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host, ReadOnlyHost
@@ -90,11 +89,7 @@ def masters_goal(host: Host) -> Goal:
             "this Pi is no master yet, and add-ons are put into a cluster by its master",
             "sudo kubepi init makes a cluster",
         )
-    name = goal.settings["cluster.name"]
-    try:
-        where = the_master(host).node
-    except NotYet:
-        where = "the master"
+    name, where = goal.settings["cluster.name"], changing.master_named(host)
     raise UsageError(
         f"this Pi is a worker of {name!r}; add-ons are put into the cluster on {where}",
         f"on {where}: sudo kubepi addon list",

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from kubepi.cluster import objects
+from kubepi.commands import changing
 from kubepi.decide.addon_choice import (
     removing,
     typed_before,
@@ -74,13 +75,11 @@ def _agreed(args: argparse.Namespace, name: str, claims: list[str]) -> bool:
     """
     if args.dry_run:
         return True
-    if sys.stdin.isatty():
-        print(f"{name} has data in {', '.join(claims)}.", file=sys.stderr)
-        print("Delete it with the add-on? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
-            return True
+    about = f"{name} has data in {', '.join(claims)}"
+    if changing.agreed(f"{about}.", "Delete it with the add-on?"):
+        return True
     raise UsageError(
-        f"{name} has data in {', '.join(claims)}; nothing was changed",
+        f"{about}; nothing was changed",
         "--keep-data leaves the data where it is, --yes deletes it with the add-on",
     )
 

@@ -3,9 +3,11 @@
 import argparse
 import os
 import pwd
+import sys
 
 from kubepi.decide.goal import Admin
-from kubepi.errors import KubepiError, UsageError
+from kubepi.errors import KubepiError, NotYet, UsageError
+from kubepi.lan.peers import the_master
 from kubepi.machine.host import Host
 from kubepi.reconcile import Done, Options
 
@@ -61,6 +63,23 @@ def read_token(args: argparse.Namespace, host: Host) -> str | None:
         return normalise_token(text)
     text = os.environ.get("KUBEPI_TOKEN", "")
     return normalise_token(text) if text else None
+
+
+def agreed(about: str, question: str) -> bool:
+    """Whether a person says yes; without a terminal nobody does."""
+    if not sys.stdin.isatty():
+        return False
+    print(about, file=sys.stderr)
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def master_named(host: Host) -> str:
+    """The node that a worker's user has to go to."""
+    try:
+        return the_master(host).node
+    except NotYet:
+        return "the master"
 
 
 def nothing_changed(done: Done) -> bool:

@@ -1,16 +1,15 @@
 """`storage migrate`: what is typed, what is in the way, and what was done."""
 
 import argparse
-import sys
 from dataclasses import replace
 
 from kubepi.cluster import users
+from kubepi.commands import changing
 from kubepi.decide.goal import Goal
 from kubepi.decide.move import Move, Place, parse_target
 from kubepi.decide.share import MASTER, is_address
 from kubepi.decide.values import Wrong
 from kubepi.errors import PreflightFailed, StepFailed, UsageError
-from kubepi.lan.peers import the_master
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options, move_is_on, reconcile, reconcile_move
@@ -35,7 +34,7 @@ def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
     if goal.role != "master":
         raise UsageError(
             "the share is moved by the master",
-            f"run it there: {the_master(host).node}, sudo kubepi storage migrate …",
+            f"run it there: {changing.master_named(host)}, sudo kubepi storage migrate …",
         )
     if bool(args.to) + args.forget_old + args.cancel != 1:
         raise UsageError(
@@ -45,8 +44,8 @@ def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
         return _forget(args, host, goal)
     if args.cancel:
         return _cancel(host)
-    target = _target(args.to, goal, host)
     before = load_move(host)
+    target = _target(args.to, goal, before)
     if before is not None and not before.is_over:
         if before.target.where != target.where:
             raise UsageError(
@@ -80,11 +79,10 @@ def begin(host: Host, goal: Goal, target: Place) -> None:
         save_move(host, Move(source, target))
 
 
-def _target(text: str, goal: Goal, host: Host) -> Place:
-    move = load_move(host)
+def _target(text: str, goal: Goal, before: Move | None) -> Place:
     taken = [str(goal.settings["storage.nfs.path"])]
-    if move is not None:
-        taken += [move.source.path] if move.is_over else []
+    if before is not None and before.is_over:
+        taken.append(before.source.path)
     try:
         return parse_target(text, tuple(taken))
     except Wrong as wrong:
@@ -132,7 +130,7 @@ def _forget(args: argparse.Namespace, host: Host, goal: Goal) -> int:
         return 0
     if move_is_on(host):
         raise UsageError("the move is not over yet", "let it end first: the same --to again")
-    if not args.yes and not _agreed(move):
+    if not args.yes and not changing.agreed(f"The old data, {move.source}, is given up.", "Sure?"):
         raise UsageError("this was not confirmed; nothing was removed", "--yes does not ask")
     forget(host, move)
     return 0
@@ -154,11 +152,3 @@ def forget(host: Host, move: Move) -> None:
             host.remove_tree(old.path)
             print(f"removed {old.path}")
         save_move(host, replace(move, forgotten=True))
-
-
-def _agreed(move: Move) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    print(f"The old data, {move.source}, is given up. Sure? [y/N] ", end="", file=sys.stderr)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

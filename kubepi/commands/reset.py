@@ -1,7 +1,6 @@
 """Give this Pi back as it was before kubepi: out of the cluster, packages and files as before."""
 
 import argparse
-import sys
 
 from kubepi.commands import changing
 from kubepi.decide.goal import Goal
@@ -39,13 +38,9 @@ def run(args: argparse.Namespace, host: Host) -> int:
 
 
 def _agreed(goal: Goal) -> bool:
-    if not sys.stdin.isatty():
-        return False
     what = (
         "the only master: the whole cluster ends"
         if goal.role == "master"
         else f"a worker of {goal.settings['cluster.name']!r}: its pods move to other nodes"
     )
-    print(f"This Pi is {what}.", file=sys.stderr)
-    print("Reset it? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return changing.agreed(f"This Pi is {what}.", "Reset it?")

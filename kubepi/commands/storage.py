@@ -14,7 +14,7 @@ from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.report.storage import Storage, add_users, bytes_text, look_at_share
 from kubepi.report.table import table
 from kubepi.steps.kubeadm import node_name
-from kubepi.steps.share_check import SECONDS, Checked, check_share, take_result
+from kubepi.steps.share_check import SECONDS, Checked, check_share, result_file, take_result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +90,7 @@ def _check(host: Host, goal: Goal) -> int:
 
 def _result_of(host: Host, storage: Storage, number: str, node: str) -> Checked:
     def seen() -> str | None:
-        done = host.exists(f"{storage.share.mount}/.kubepi-check/{number}-{node}.json")
+        done = host.exists(result_file(storage.share, number, node))
         return None if done else "no result"
 
     try:

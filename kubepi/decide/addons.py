@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubepi.decide.share import NONE
 from kubepi.decide.values import close_to, quoted
 from kubepi.errors import KubepiError
 
@@ -209,8 +210,8 @@ def typed(setting: Setting, value: Any) -> Value:
 
 def share_mount(settings: Mapping[str, Any]) -> str:
     """Where every node has the cluster's share; "" where no share is configured."""
-    server = settings.get("storage.nfs.server", "none")
-    return "" if server == "none" else str(settings["storage.nfs.mount"])
+    server = settings.get("storage.nfs.server", NONE)
+    return "" if server == NONE else str(settings["storage.nfs.mount"])
 
 
 def default_class(settings: Mapping[str, Any]) -> str:

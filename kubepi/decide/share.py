@@ -16,7 +16,8 @@ from kubepi.decide.values import Wrong, dns_label, ipv4_address, quoted
 from kubepi.errors import NotYet
 
 MASTER, NONE = "master", "none"
-PORT = 2049
+CHECKS = ".kubepi-check"  # folder of the share for what its check writes
+NOT_DATA = ("lost+found", CHECKS)
 LONGEST_PATH = 40  # the advert names path and mount
 TAKEN = (
     "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp",

@@ -57,6 +57,29 @@ def described(content: dict[str, str]) -> str:
     return f"{kind} named {label!r}" if label else kind
 
 
+def holding(disk: str, content: dict[str, str]) -> Problem:
+    """A disk with something on it is left alone, whatever was typed."""
+    return f"{disk} holds {described(content)}", WIPE + disk
+
+
+def disk_problem(host: Host, disk: str, label: str = "") -> Problem | None:
+    """For a disk that is to be kubepi's: empty, or with a label that is kubepi's already."""
+    try:
+        content = content_of_disk(host, disk)
+    except NotYet:
+        return f"there is no disk {disk}", "ls -l /dev/disk/by-id lists those that are there"
+    except StepFailed as error:
+        return error.sentence, error.hint
+    is_ours = bool(label) and content.get("LABEL") == label
+    return holding(disk, content) if content and not is_ours else None
+
+
+def folder_problem(host: Host, path: str) -> Problem | None:
+    if host.exists(path) and not host.is_dir(path):
+        return f"{path} is a file", "move it away, or name another folder"
+    return None
+
+
 def is_mounted(host: Host, path: str) -> bool:
     """Whether something is mounted there, an automount too; does not touch the path itself."""
     return bool(mounted_there(host, path))

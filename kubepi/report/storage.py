@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubepi.cluster import kubectl
+from kubepi.cluster.users import has_ended, uses
 from kubepi.decide.addons import SHARED_CLASS
 from kubepi.decide.goal import Goal
 from kubepi.decide.share import Share
@@ -112,25 +113,17 @@ def claims(host: Host) -> list[Claim]:
     kinds = "persistentvolumeclaims,persistentvolumes,pods"
     listed = kubectl.ask_items(host, kinds, "--all-namespaces")
     volumes = {o["metadata"]["name"]: o for o in listed if o["kind"] == "PersistentVolume"}
-    pods = [o for o in listed if o["kind"] == "Pod"]
+    pods = [o for o in listed if o["kind"] == "Pod" and not has_ended(o)]
     found = []
     for item in (o for o in listed if o["kind"] == "PersistentVolumeClaim"):
         if item["spec"].get("storageClassName") != SHARED_CLASS:
             continue
         space, name = item["metadata"]["namespace"], item["metadata"]["name"]
         volume = volumes.get(item["spec"].get("volumeName", ""), {})
-        users = [p["metadata"]["name"] for p in pods if uses(p, space, name)]
+        users = [p["metadata"]["name"] for p in pods if uses(p, {(space, name)})]
         size = item["spec"]["resources"]["requests"]["storage"]
         found.append(Claim(f"{space}/{name}", size, folder_of(volume), tuple(sorted(users))))
     return sorted(found, key=lambda claim: claim.name)
-
-
-def uses(pod: dict[str, Any], namespace: str, claim: str) -> bool:
-    volumes = pod["spec"].get("volumes", [])
-    sources = [volume.get("persistentVolumeClaim") for volume in volumes]
-    names = {source["claimName"] for source in sources if source}
-    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return pod["metadata"]["namespace"] == namespace and claim in names and not ended
 
 
 def folder_of(volume: dict[str, Any]) -> str:

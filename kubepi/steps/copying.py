@@ -6,7 +6,7 @@ May touch: the target folder, /run/kubepi/share-target. Tests: tests/steps/test_
 from dataclasses import dataclass
 
 from kubepi.decide.move import Move, Place
-from kubepi.decide.share import MASTER, is_address
+from kubepi.decide.share import MASTER, NOT_DATA, is_address
 from kubepi.errors import CommandFailed, StepFailed
 from kubepi.machine import state
 from kubepi.machine.disks import is_mounted
@@ -19,7 +19,7 @@ OUTSIDE = f"{state.RUN}/share-target"  # where a NAS is mounted while data is co
 # a NAS that does not answer is told within seconds; later the share itself is mounted hard
 MOUNT_OPTIONS = "nfsvers=4.2,proto=tcp,soft,timeo=100,retrans=2,retry=0"
 COPY_SECONDS = 7 * 24 * 3600.0
-OURS = ("--exclude=/lost+found", "--exclude=/.kubepi-check")
+OURS = tuple(f"--exclude=/{name}" for name in NOT_DATA)
 VANISHED = 24  # rsync(1): files went while it copied, as they do where somebody works
 
 

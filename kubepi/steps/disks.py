@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kubepi.errors import StepFailed
 from kubepi.machine import state
-from kubepi.machine.disks import UNNAMED, WIPE, content_of_disk, described, is_mounted
+from kubepi.machine.disks import UNNAMED, content_of_disk, holding, is_mounted
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 
@@ -38,7 +38,7 @@ class DiskFormatted:
             return Finding("is half formatted")
         if kind == "ext4" and label == self.label:
             return None
-        raise StepFailed(f"{self.disk} holds {described(content)}", WIPE + self.disk)
+        raise StepFailed(*holding(self.disk, content))
 
     def apply(self, host: Host) -> None:
         if self.check(host) is None:

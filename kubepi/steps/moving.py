@@ -116,11 +116,11 @@ class UsersStopped:
             return
         objects = users.everything(host)
         refuse_loners(users.loners(objects))
-        move = need_move(host)
+        move, running = need_move(host), users.users(objects)
         # one that is stopped already was noted by the run before this one
-        noted = {str(user): user for user in (*users.users(objects), *move.users)}
+        noted = {str(user): user for user in (*running, *move.users)}
         save_move(host, replace(move, users=tuple(noted[name] for name in sorted(noted))))
-        for user in users.users(objects):
+        for user in running:
             users.stop(host, user)
 
         def at_work() -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kubepi.decide.mounts import DATA, NODE_DATA, NODE_SERVICES, bind_mount
 from kubepi.machine import state
-from kubepi.machine.disks import WIPE, Problem, content_of_disk, described
+from kubepi.machine.disks import Problem, disk_problem
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding, Step
 from kubepi.steps.disks import FolderOpened
@@ -68,11 +68,9 @@ def node_data_problem(host: Host, disk: str) -> Problem | None:
     saved = state.load_goal(host)
     if not disk or (saved is not None and saved.settings.get("storage.node_data") == disk):
         return None  # this run, or one before it, may have begun already
-    if not host.exists(disk):
-        return f"there is no disk {disk}", "ls -l /dev/disk/by-id lists those that are there"
-    content = content_of_disk(host, disk)
-    if content:
-        return f"{disk} holds {described(content)}", WIPE + disk
+    problem = disk_problem(host, disk)
+    if problem is not None:
+        return problem
     for place in NODE_DATA.values():
         if host.listdir(place):
             return (

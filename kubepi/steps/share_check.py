@@ -7,7 +7,7 @@ Tests: tests/unit/test_wish.py, tests/lab/test_vm_share.py.
 
 from dataclasses import dataclass
 
-from kubepi.decide.share import Share
+from kubepi.decide.share import CHECKS, Share
 from kubepi.errors import CommandFailed
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -40,7 +40,7 @@ class Checked:
 
 def check_share(host: Host, share: Share, node: str, number: str = "") -> Checked:
     """With the number of a wish, its result is left for the one who asked."""
-    folder = str(host.path(f"{share.mount}/.kubepi-check"))
+    folder = str(host.path(f"{share.mount}/{CHECKS}"))
     local = host.path(f"{state.RUN}/share-check")
     start = host.monotonic()
     result = str(host.path(result_file(share, number, node))) if number else ""
@@ -56,7 +56,7 @@ def check_share(host: Host, share: Share, node: str, number: str = "") -> Checke
 
 
 def result_file(share: Share, number: str, node: str) -> str:
-    return f"{share.mount}/.kubepi-check/{number}-{node}.json"
+    return f"{share.mount}/{CHECKS}/{number}-{node}.json"
 
 
 def take_result(host: Host, share: Share, number: str, node: str) -> Checked | None:

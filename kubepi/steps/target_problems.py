@@ -6,22 +6,19 @@ Tests: tests/unit/test_moving_command.py.
 
 from kubepi.decide.goal import Goal
 from kubepi.decide.move import Place
-from kubepi.decide.share import NONE, is_address
+from kubepi.decide.share import CHECKS, NONE, NOT_DATA, is_address
 from kubepi.errors import StepFailed
 from kubepi.machine.disks import (
-    WIPE,
     Problem,
-    content_of_disk,
-    described,
+    disk_problem,
+    folder_problem,
     mount_problem,
     size_of_disk,
 )
 from kubepi.machine.host import Host
 from kubepi.steps.copying import OUTSIDE, OutsideMounted, folder_of, unmount_outside
 from kubepi.steps.packages import AptPackages
-from kubepi.steps.share_problems import disk_problem, folder_problem
 
-NOT_DATA = {"lost+found", ".kubepi-check"}
 SPARE = 1.05  # a file system keeps something for itself
 
 
@@ -41,19 +38,14 @@ def target_problem(host: Host, goal: Goal, source: Place, target: Place) -> Prob
     if any(target.is_within(other) or other.is_within(target) for other in near):
         return f"{target.path} is in what is shared now, or around it", "name a folder beside it"
     if target.device:
-        return _new_disk_problem(host, source, target.device)
+        # an older share's disk is one with data, too
+        return disk_problem(host, target.device) or _room_problem(
+            host, source, size_of_disk(host, target.device)
+        )
     problem = folder_problem(host, target.path)
     if problem is None and host.listdir(target.path):
         problem = f"{target.path} is not empty", "name an empty folder, or one that is not there"
     return problem or _room_problem(host, source, host.free_bytes(target.path))
-
-
-def _new_disk_problem(host: Host, source: Place, disk: str) -> Problem | None:
-    """An older share's disk is one with data, too."""
-    problem = disk_problem(host, disk)
-    if problem is None and (content := content_of_disk(host, disk)):
-        return f"{disk} holds {described(content)}", WIPE + disk
-    return problem or _room_problem(host, source, size_of_disk(host, disk))
 
 
 def _nas_problem(host: Host, goal: Goal, source: Place, target: Place) -> Problem | None:
@@ -64,10 +56,10 @@ def _nas_problem(host: Host, goal: Goal, source: Place, target: Place) -> Proble
         if tools.check(host) is not None:
             tools.apply(host)
         mounted.apply(host)
-        there = sorted({*host.listdir(OUTSIDE)} - NOT_DATA)
+        there = sorted({*host.listdir(OUTSIDE)} - {*NOT_DATA})
         if there:
             return f"{there[0]} is in it, and a share begins empty", "name an empty folder of it"
-        host.run(["mkdir", "-p", str(host.path(f"{OUTSIDE}/.kubepi-check"))])
+        host.run(["mkdir", "-p", str(host.path(f"{OUTSIDE}/{CHECKS}"))])
         return _room_problem(host, source, host.free_bytes(OUTSIDE))
     except StepFailed as error:
         return error.sentence, error.hint

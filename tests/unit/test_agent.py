@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.agent import KNOWN, MOST_A_SECOND, SETTLED, Agent
+from kubepi.agent.agent import MOST_A_SECOND, SETTLED, Agent
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret
@@ -132,7 +132,7 @@ def test_what_is_heard_is_written_for_the_other_commands(pi: FakePi) -> None:
     agent.write_down()
     trust = {peer.advert.node: peer.trusted for peer in read_peers(pi).values()}
     assert trust == {"pi1": True, "else": False}
-    assert state.read_json(pi, KNOWN) == {"1" * 16: ["pi1", "10.0.0.1"]}
+    assert state.read_json(pi, state.KNOWN) == {"1" * 16: ["pi1", "10.0.0.1"]}
     effects = pi.fake_disk.effects
     agent.write_down()
     assert pi.fake_disk.effects == effects, "nothing new is written to the card"
@@ -144,7 +144,7 @@ def test_who_leaves_is_not_known_any_more(pi: FakePi) -> None:
     agent.write_down()
     agent.hear(record(replace(MASTER, state="leaving", sequence=6)))
     agent.write_down()
-    assert state.read_json(pi, KNOWN) == {}
+    assert state.read_json(pi, state.KNOWN) == {}
 
 
 def test_silent_ones_of_before_the_boot_and_seeds_are_asked(pi: FakePi) -> None:
