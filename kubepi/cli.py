@@ -17,6 +17,8 @@ VERBS = {
     "sdcard": "prepare a freshly flashed card, on any computer",
     "status": "this node against its goal, and the cluster",
     "nodes": "every Pi on the LAN, trusted or not",
+    "disable": "take this node, or --all, out of service: safe to pull the plug",
+    "enable": "bring it, or --all, back",
     "storage": "the share of all nodes: show it, check it, move its data",
     "doctor": "look for what is wrong, each finding with its cure",
     "detect": "board, system, storage, network and health of this Pi",

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from kubepi import BUILT
 from kubepi.cardlog import card_log
 from kubepi.decide import preflight
+from kubepi.decide.disabled import Disabled
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.plan import hook, make_plan, move
+from kubepi.decide.plan import disable, enable, hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
 from kubepi.lan.peers import the_master
 from kubepi.log import LOG_FILE
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.machine.records import installed_addons
@@ -62,6 +63,8 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
             "the share is on its way to another place",
             "sudo kubepi storage migrate --to … lets it end, --cancel goes back",
         )
+    if disabled.is_disabled(host) and goal.verb != "reset":
+        raise UsageError("this node is disabled", "sudo kubepi enable brings it back")
     with state.locked(host, goal.verb):
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
@@ -129,6 +132,45 @@ def reconcile_move(host: Host, options: Options) -> Done:
         _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
     moved = state.load_goal(host)
     return reconcile(moved or goal, host, options)
+
+
+def reconcile_disabled(host: Host, wanted: Disabled, options: Options) -> None:
+    """Bring this node to a stop, and keep it there until it is enabled, or until the next boot."""
+    goal = state.load_goal(host)
+    assert goal is not None, "only a node of a cluster is disabled"
+    if options.dry_run:
+        _preview_plan(disable.plan(goal, wanted), ReadOnlyHost(host.root, host.log), options)
+        return
+    with state.locked(host, "disable"):
+        disabled.begin(host, wanted)
+        host.log.line("run disable")
+        _run_plan(disable.plan(goal, wanted), host, options, Terminal(quiet_ok=options.quiet_ok))
+        host.sync()
+        disabled.mark_done(host)
+
+
+def reconcile_first(host: Host, plan: Sequence[Step]) -> None:
+    """What comes before the rest of a plan, which waits for other nodes."""
+    with state.locked(host, "disable"):
+        _run_plan(plan, host, Options(), Terminal())
+
+
+def reconcile_enabled(host: Host, options: Options) -> None:
+    """The way back: to the same goal as ever, once those are there that this node needs."""
+    goal, found = state.load_goal(host), disabled.load(host)
+    assert goal is not None, "only a node of a cluster is enabled"
+    assert found is not None
+    if options.dry_run:
+        host = ReadOnlyHost(host.root, host.log)
+        plan = [*enable.first(goal), *make_plan(goal, look(host), own_file())]
+        _preview_plan(plan, host, options)
+        return
+    with state.locked(host, "enable"):
+        disabled.begin(host, replace(found, returning=True))
+        host.log.line("run enable")
+        _run_plan(enable.first(goal), host, options, Terminal(quiet_ok=options.quiet_ok))
+    reconcile(goal, host, options)
+    disabled.forget(host)
 
 
 def move_is_on(host: Host) -> bool:
@@ -207,10 +249,15 @@ def _run_plan(plan: Sequence[Step], host: Host, options: Options, progress: Term
 
 
 def _preview(goal: Goal, host: ReadOnlyHost, options: Options) -> Done:
-    start = time.monotonic()
     facts = look(host)
     _preflight(goal, facts, host, options)
+    plan = make_plan(goal, facts, own_file(), installed_addons(host))
+    return Done(_preview_plan(plan, host, options), state.goal_reached(host))
+
+
+def _preview_plan(plan: Sequence[Step], host: ReadOnlyHost, options: Options) -> Counts:
+    start = time.monotonic()
     progress = Terminal(quiet_ok=options.quiet_ok)
-    counts = preview(make_plan(goal, facts, own_file(), installed_addons(host)), host, progress)
+    counts = preview(plan, host, progress)
     progress.summary(counts, time.monotonic() - start, "would change")
-    return Done(counts, state.goal_reached(host))
+    return counts

@@ -23,6 +23,7 @@ def install_containerd(pi: FakePi) -> None:
     for verb, script in (
         (("images", "list"), _list), (("images", "check"), _check), (("leases", "list"), _leases),
         (("content", "ls"), _content), (("content", "active"), _active),
+        (("tasks", "list"), _tasks), (("containers", "list"), _containers),
     ):  # fmt: skip
         pi.looks(*CTR, *verb, script=script)
     pi.changes(*CTR, "images", "import", script=_import)
@@ -31,6 +32,7 @@ def install_containerd(pi: FakePi) -> None:
     pi.changes(*CTR, "content", "fetch", script=fetch)
     pi.changes(*CTR, "content", "fetch-object", script=fetch_object)
     pi.changes(*CTR, "images", "pull", script=pull)
+    pi.changes(*CTR, "tasks", "kill", script=_kill)
 
 
 # --- what it holds --------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def _remove(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
         data[key] = [image for image in data[key] if image not in gone]
     save(pi, data)
     yield
-    _collect(pi, data)
+    collect(pi, data)
     return 0, ""
 
 
@@ -209,11 +211,11 @@ def _delete_leases(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     data = database(pi)
     yield
     data["leases"] = [lease for lease in data["leases"] if lease not in argv]
-    _collect(pi, data)
+    collect(pi, data)
     return 0, ""
 
 
-def _collect(pi: FakePi, data: dict[str, list[str]]) -> None:
+def collect(pi: FakePi, data: dict[str, list[str]]) -> None:
     if not data["leases"]:
         for image in set(data["snapshots"]) - set(data["ready"]):
             data["snapshots"].remove(image)
@@ -222,3 +224,49 @@ def _collect(pi: FakePi, data: dict[str, list[str]]) -> None:
         named = [part(n) for n in data["names"] for part in (_index, _manifest, _config, _layer)]
         data["content"] = [digest for digest in data["content"] if digest in named]
     save(pi, data)
+
+
+# --- containers -----------------------------------------------------------------------------
+
+TASKS = "/run/containerd/tasks.json"  # a cut ends them all
+KIND, SPACE, NAME = (
+    "io.cri-containerd.kind", "io.kubernetes.pod.namespace", "io.kubernetes.container.name",
+)  # fmt: skip
+
+
+def runs_container(pi: FakePi, name: str, namespace: str = "default", image: str = "") -> None:
+    """With the sandbox of its pod; one called stubborn does not listen to SIGTERM."""
+    there = running_containers(pi)
+    there[f"{name}-sandbox"] = {KIND: "sandbox", SPACE: namespace, "image": "pause"}
+    there[name] = {KIND: "container", SPACE: namespace, NAME: name, "image": image}
+    pi.put(TASKS, json.dumps(there))
+
+
+def running_containers(pi: FakePi) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(pi.read(TASKS) or "{}")
+    return found
+
+
+def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+    rows = [f"{task}    4711    RUNNING" for task in running_containers(pi)]
+    return _runs(pi) or (0, "\n".join(["TASK    PID    STATUS", *rows]))
+
+
+def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+    there = running_containers(pi)
+    if "--quiet" not in argv:
+        rows = [f"{task} {about['image']} io.containerd.runc.v2" for task, about in there.items()]
+        return _runs(pi) or (0, "\n".join(["CONTAINER IMAGE RUNTIME", *rows]))
+    label, value = argv[-1].removeprefix('labels."').split('"==')
+    return _runs(pi) or (0, "\n".join(t for t, about in there.items() if about.get(label) == value))
+
+
+def _kill(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
+    there, task = running_containers(pi), argv[-1]
+    if task not in there:
+        return 1, "ctr: process already finished: not found"
+    yield
+    if argv[-2] == "SIGKILL" or not task.startswith("stubborn"):
+        del there[task]
+    pi.path(TASKS).write_text(json.dumps(there))
+    return 0, ""

@@ -126,6 +126,12 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
         return 0, "ok"
     if words[:1] == ["apply"]:
         return _apply(pi, json.loads(stdin)["items"])
+    if words[:1] == ["patch"] and words[1] == "node":
+        return _patch_node(pi, words)
+    if words[:2] == ["create", "--raw"]:
+        return _evict(pi, words[2])
+    if words[:2] == ["delete", "pod"]:
+        return _drop(pi, f"Pod/{words[4]}/{words[2]}")
     if words[:1] == ["delete"]:
         return _delete(pi, json.loads(stdin)["items"])
     if words[:1] == ["label"]:
@@ -133,7 +139,8 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     if (words[:1] == ["get"] and "-A" in words) or "persistentvolume" in words:
         return _get_all(pi, words)
     if words[:2] == ["get", "nodes"]:
-        return 0, '{"items": []}'
+        nodes = [i for key, i in _objects(pi).items() if key.startswith("Node//")]
+        return 0, json.dumps({"items": [node for node in nodes if "metadata" in node]})
     if words[:2] == ["get", "node"]:
         return _get_node(pi, words[2])
     if "get" in words and words[-2:] == ["-o", "json"]:
@@ -182,8 +189,11 @@ def _label(pi: FakePi, words: list[str]) -> Answer:
 
 
 def _get_all(pi: FakePi, words: list[str]) -> Answer:
-    kinds = {kind.partition(".")[0] for kind in words[1].split(",")}
-    found = [item for key, item in _objects(pi).items() if key.partition("/")[0].lower() in kinds]
+    kinds = {kind.partition(".")[0].removesuffix("s") for kind in words[1].split(",")}
+    found = [
+        item for key, item in _objects(pi).items()
+        if key.partition("/")[0].lower().removesuffix("s") in kinds
+    ]  # fmt: skip
     if "-l" in words:
         label, _, value = words[words.index("-l") + 1].partition("=")
         found = [i for i in found if _labels(i).get(label) == value]
@@ -212,7 +222,59 @@ def _get_node(pi: FakePi, name: str) -> Answer:
     if not known:
         return 1, f'nodes "{name}" NotFound'
     ready = {"type": "Ready", "status": "True" if "kubelet.service" in pi.running else "False"}
-    return 0, json.dumps({"status": {"conditions": [ready]}})
+    there = _objects(pi).get(f"Node//{name}", {})
+    return 0, json.dumps({**there, "status": {"conditions": [ready]}})
+
+
+def _patch_node(pi: FakePi, words: list[str]) -> Answer:
+    """kubectl patch node NAME --type=merge -p JSON"""
+    there = _objects(pi)
+    node = there[f"Node//{words[2]}"]
+    _merge(node, json.loads(words[-1]))
+    _save_objects(pi, there)
+    return 0, ""
+
+
+def _merge(item: dict[str, Any], patch: dict[str, Any]) -> None:
+    """RFC 7386; the API server leaves no empty map behind."""
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            _merge(item.setdefault(key, {}), value)
+        elif value is None:
+            item.pop(key, None)
+        else:
+            item[key] = value
+    for key in [key for key, value in item.items() if value == {}]:
+        del item[key]
+
+
+def _evict(pi: FakePi, path: str) -> Answer:
+    """…/namespaces/NAMESPACE/pods/NAME/eviction: gone at once, or kept by its budget."""
+    namespace, name = path.split("/")[4], path.split("/")[6]
+    key = f"Pod/{namespace}/{name}"
+    if _objects(pi).get(key, {}).get("kept"):
+        return 1, (
+            "Error from server (TooManyRequests): Cannot evict pod as it would violate the "
+            "pod's disruption budget."
+        )
+    return _drop(pi, key)
+
+
+def _drop(pi: FakePi, key: str) -> Answer:
+    there = _objects(pi)
+    if there.pop(key, None) is None:
+        return 1, "Error from server (NotFound): pods not found"
+    _save_objects(pi, there)
+    return 0, ""
+
+
+def put_objects(pi: FakePi, objects: dict[str, dict[str, Any]]) -> None:
+    """Into its etcd, or that of the master that a worker asks."""
+    _save_objects(pi, _objects(pi) | objects)
+
+
+def objects_of(pi: FakePi) -> dict[str, dict[str, Any]]:
+    return _objects(pi)
 
 
 def _labels(item: dict[str, Any]) -> dict[str, str]:

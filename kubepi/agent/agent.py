@@ -17,6 +17,7 @@ from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.credentials import advert_key
+from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
@@ -32,6 +33,8 @@ from kubepi.steps.names import keep_names
 TICK = 1.0
 MOST_A_SECOND = 25  # adverts of all peers, when nobody has news: each is read by every Pi
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
+AWAITED = 5.0  # of one that is disabled: others wait to hear of it
+MOVING = {"electing", "joining", "starting", "leaving", DISABLING, ENABLING, OFF, SERVING}
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
 
@@ -95,9 +98,11 @@ class Agent:
         now = self.host.monotonic()
         vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)
         advert = compose(self.host, self.facts, self.address(), 0, vote, rank)
-        moving = advert.state in ("electing", "joining", "starting", "leaving")
+        moving = advert.state in MOVING
         quiet = None if self.said is None else replace(self.said, sequence=0, time=advert.time)
         due = max(TICK, len(self.book) / MOST_A_SECOND) if moving else SETTLED
+        if advert.state == DISABLED:
+            due = AWAITED
         if advert == quiet and now - self.said_at < due:
             return None
         self.said = replace(advert, sequence=self.sequence.next())

@@ -11,12 +11,14 @@ from functools import partial
 
 from kubepi.agent.agent import TICK, Agent
 from kubepi.agent.copied import find_own_place
+from kubepi.agent.obeying import power_off
+from kubepi.decide.disabled import OFF
 from kubepi.decide.goal import Goal
 from kubepi.decide.share import Own
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import Direct, open_direct
 from kubepi.lan.discovery import Discovery
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 from kubepi.machine.kernel import first_line
@@ -66,14 +68,18 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
     """What is due and takes longer than a tick; one at a time."""
     if goal is None:
         return None
+    host, own_name = agent.host, agent.facts.host_name
+    if host.exists(state.GOING_OFF) and agent.said is not None and agent.said.state == OFF:
+        return partial(power_off, host)
+    if agent.obeying.wanted(agent.book, own_name):
+        return partial(agent.obeying.do, agent.book, own_name)
+    if disabled.is_disabled(host):
+        return None
     is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
     if is_master and agent.duties.wanted(agent.book, agent.known):
         return partial(agent.duties.do, agent.book, agent.known)
-    own = Own(agent.facts.host_name, agent.address())
-    if agent.following.wanted(goal, agent.book, own):
+    if agent.following.wanted(goal, agent.book, Own(own_name, agent.address())):
         return partial(agent.following.do, goal)
-    if agent.obeying.wanted(agent.book, agent.facts.host_name):
-        return partial(agent.obeying.do, agent.book, agent.facts.host_name)
     return None
 
 

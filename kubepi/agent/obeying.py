@@ -1,42 +1,98 @@
 """What this node does at a trusted node's wish, once for each.
 
-May touch: what the wish is about. Tests: tests/unit/test_wish.py.
+What takes long is only noted here, and `resume` does it: it outlives the agent and a power cut.
+May touch: what the wish is about, /var/lib/kubepi/wishes-obeyed.json.
+Tests: tests/unit/test_wish.py.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 
+from kubepi.decide import wish as wishes
+from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import Book
-from kubepi.decide.wish import CHECK_SHARE, Wish, new_wishes
+from kubepi.decide.wish import Obeyed, Wish, new_wishes
 from kubepi.errors import KubepiError
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
+
+RESUME = "kubepi-resume.service"
 
 
 @dataclass
 class Obeying:
-    """`obeyed`: the number of the last wish, by the id of who asked."""
+    """`obeyed`: the last wish of each node, by the id of who asked."""
 
     host: Host
-    obeyed: dict[str, str] = field(default_factory=dict)
+    obeyed: dict[str, Obeyed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        saved = state.read_json(self.host, state.OBEYED) or {}
+        self.obeyed = {name: Obeyed(**entry) for name, entry in saved.items()}
+
+    def _new(self, book: Book, node: str) -> dict[str, Wish]:
+        now, clock = self.host.monotonic(), self.host.now()
+        return new_wishes(book, node, self.obeyed, now, clock)
 
     def wanted(self, book: Book, node: str) -> bool:
-        return bool(new_wishes(book, node, self.obeyed, self.host.monotonic()))
+        return bool(self._new(book, node))
 
     def do(self, book: Book, node: str) -> None:
-        for name, wish in new_wishes(book, node, self.obeyed, self.host.monotonic()).items():
-            self.obeyed[name] = wish.number
-            asker = book[name].advert.node
-            self.host.log.tell(f"agent: {asker} asks for {wish.verb} ({wish.number})")
+        for name, wish in self._new(book, node).items():
+            advert = book[name].advert
+            self.obeyed[name] = Obeyed(wish.number, advert.sequence)
+            saved = {name: asdict(entry) for name, entry in self.obeyed.items()}
+            state.write_json(self.host, state.OBEYED, saved)
+            self.host.log.tell(f"agent: {advert.node} asks for {wish.verb} ({wish.number})")
             try:
                 self._obey(wish, node)
             except KubepiError as error:
                 self.host.log.tell(f"agent: {wish.verb} failed: {error.sentence}")
 
     def _obey(self, wish: Wish, node: str) -> None:
+        absent = disabled.load(self.host)
+        if wish.verb == wishes.CHECK_SHARE:
+            self._check_share(wish, node)
+        elif wish.verb in UNTIL:
+            self._disable(UNTIL[wish.verb])
+        elif wish.verb == wishes.GO_ON_WITHOUT and absent is not None and absent.whole:
+            without = tuple(sorted({*absent.without, *wish.targets}))
+            disabled.save(self.host, replace(absent, without=without))
+        elif wish.verb == wishes.ENABLE and absent is not None:
+            disabled.begin(self.host, replace(absent, returning=True))
+            self._go_on()
+        elif wish.verb == wishes.POWER_OFF and disabled.is_stopped(self.host):
+            # the agent says so first
+            self.host.write(state.GOING_OFF, "", 0o600)
+        elif wish.verb not in KNOWN:
+            self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")
+
+    def _check_share(self, wish: Wish, node: str) -> None:
         from kubepi.steps.share_check import check_share  # only when asked: the agent stays small
 
         share = state.followed_share(self.host)
-        if wish.verb == CHECK_SHARE and share is not None:
+        if share is not None:
             check_share(self.host, share, node, wish.number)
-        elif wish.verb != CHECK_SHARE:
-            self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")
+
+    def _disable(self, until: str) -> None:
+        """A node that somebody disabled by itself stays as it is."""
+        goal = state.load_goal(self.host)
+        if goal is None or goal.verb not in ("init", "join") or disabled.is_disabled(self.host):
+            return
+        disabled.begin(self.host, Disabled(until, whole=True))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.host.run(["systemctl", "start", "--no-block", RESUME])
+
+
+def power_off(host: Host) -> None:
+    host.log.tell("agent: switches this Pi off")
+    host.remove(state.GOING_OFF)
+    host.run(["systemctl", "poweroff"])
+
+
+UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT: "boot"}
+KNOWN = {
+    wishes.CHECK_SHARE, *UNTIL, wishes.GO_ON_WITHOUT, wishes.ENABLE, wishes.POWER_OFF,
+}  # fmt: skip

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from kubepi.decide.adverts import Advert
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import cluster_id
+from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Secret
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
 from kubepi.machine.runner import PROGRESS
 
@@ -93,10 +94,17 @@ def compose(
 
 
 def _state(host: Host, verb: str) -> str:
-    if host.exists(state.LEAVING):
+    if host.exists(state.LEAVING) or verb == "reset":
         return "leaving"
-    if verb == "reset":
-        return "leaving"
+    absent = disabled.load(host)
+    if absent is not None:
+        if host.exists(state.GOING_OFF):
+            return OFF
+        if disabled.is_over(host, absent):
+            return ENABLING
+        if disabled.is_stopped(host):
+            return DISABLED
+        return SERVING if host.exists(disabled.SERVING) else DISABLING
     if state.goal_reached(host) or (verb == "init" and host.exists(state.WAS_MASTER)):
         return "ready"
     return {"up": "electing", "join": "joining"}.get(verb, "starting")

@@ -1,4 +1,4 @@
-"""Go on where a reboot or a power cut interrupted up, init, join or reset; systemd runs it."""
+"""Go on where a reboot or a power cut interrupted any of the others; systemd runs it."""
 
 import argparse
 import sys
@@ -8,10 +8,17 @@ from kubepi.commands import changing
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import unique_name
 from kubepi.errors import LockHeld, NoGoal
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
-from kubepi.reconcile import Options, move_is_on, reconcile_move, reconcile_up
+from kubepi.reconcile import (
+    Options,
+    move_is_on,
+    reconcile_disabled,
+    reconcile_enabled,
+    reconcile_move,
+    reconcile_up,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +37,9 @@ def run(args: argparse.Namespace, host: Host) -> int:
     host.log.tell(f"resume: goes on with {goal.verb}")
     try:
         options = Options(dry_run=args.dry_run, reboot=not sys.stdin.isatty())
-        if move_is_on(host) and not args.dry_run:
+        if goal.verb != "reset" and disabled.load(host) is not None:
+            _go_or_come_back(host, options)
+        elif move_is_on(host) and not args.dry_run:
             # nothing else: it would start again what is stopped for the move
             reconcile_move(host, options)
         else:
@@ -39,6 +48,16 @@ def run(args: argparse.Namespace, host: Host) -> int:
         # a person is at it already: systemd has nothing to try again
         print(f"kubepi: {other.sentence}", file=sys.stderr)
     return 0
+
+
+def _go_or_come_back(host: Host, options: Options) -> None:
+    """A node that is called back while it goes does both."""
+    absent = disabled.load(host)
+    if absent is not None and not disabled.is_over(host, absent):
+        reconcile_disabled(host, absent, options)
+        absent = disabled.load(host)
+    if absent is not None and disabled.is_over(host, absent):
+        reconcile_enabled(host, options)
 
 
 def _own_goal(goal: Goal, host: Host) -> Goal:

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         print(json.dumps(asdict(status), indent=1))
     else:
         show(status)
-    return 1 if status.drift or status.state != "ready" else 0
+    return 1 if status.drift or status.state not in ("ready", "disabled") else 0
 
 
 def _unreadable() -> Goal | None:

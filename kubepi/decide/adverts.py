@@ -71,7 +71,7 @@ class Advert:
     address: str = ""
     board: str = ""
     role: str = "none"  # master, worker, none
-    state: str = "new"  # new, electing, starting, joining, ready, leaving
+    state: str = "new"  # new, electing, starting, joining, ready, leaving, disabled …
     progress: str = ""
     endpoint: str = ""
     ca_hash: str = ""

@@ -1,6 +1,8 @@
 """A wish: what one node asks of the others in its signed advert; pure.
 
-`ID VERB [NODE,NODE …]`; without targets it is for all. Tests: tests/unit/test_wish.py.
+`ID VERB [NODE,NODE …]`; without targets it is for all. A recording of one is used for nothing: an
+advert that is older than the last wish that was obeyed, or than an hour, wishes nothing.
+Tests: tests/unit/test_wish.py.
 """
 
 import re
@@ -10,6 +12,12 @@ from dataclasses import dataclass
 from kubepi.decide.peerbook import Book
 
 CHECK_SHARE = "check-share"
+DISABLE = "disable"  # with all others, until it is enabled
+DISABLE_UNTIL_BOOT = "disable-until-boot"
+GO_ON_WITHOUT = "go-on-without"  # the nodes it names: they are not waited for any more
+POWER_OFF = "power-off"  # of a node that is disabled
+ENABLE = "enable"
+FRESH = 3600.0  # seconds by which the clocks of two Pis may differ
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,15 @@ class Wish:
         return f"{self.number} {self.verb} {','.join(self.targets)}".rstrip()
 
     def is_for(self, node: str) -> bool:
-        return not self.targets or node in self.targets
+        return self.verb == GO_ON_WITHOUT or not self.targets or node in self.targets
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """The last wish of a node that was obeyed: its number, and that of the advert it came in."""
+
+    number: str
+    sequence: int
 
 
 def parse_wish(text: str) -> Wish | None:
@@ -35,14 +51,21 @@ def parse_wish(text: str) -> Wish | None:
     return Wish(found[1], found[2], tuple((found[3] or "").split(",")) if found[3] else ())
 
 
-def new_wishes(book: Book, node: str, obeyed: Mapping[str, str], now: float) -> dict[str, Wish]:
+def new_wishes(
+    book: Book, node: str, obeyed: Mapping[str, Obeyed], now: float, clock: float
+) -> dict[str, Wish]:
     """Those for this node that it did not obey yet, by the id of who asks.
 
-    `obeyed` has the number of the last one, by the same id. A silent node wishes nothing.
+    `obeyed` has the last one, by the same id; `now` is the hearer's own seconds, `clock` those
+    since 1970. A silent node wishes nothing.
     """
     found = {}
     for name, peer in book.items():
-        wish = parse_wish(peer.advert.wish) if peer.trusted and not peer.is_silent(now) else None
-        if wish is not None and wish.is_for(node) and obeyed.get(name) != wish.number:
+        if not peer.trusted or peer.is_silent(now) or abs(peer.advert.time - clock) > FRESH:
+            continue
+        wish, last = parse_wish(peer.advert.wish), obeyed.get(name, Obeyed("", -1))
+        if wish is None or wish.number == last.number or peer.advert.sequence <= last.sequence:
+            continue
+        if wish.is_for(node):
             found[name] = wish
     return found

@@ -39,6 +39,8 @@ FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives 
 KNOWN = f"{STATE}/known-peers.json"  # id -> name and address, for the next boot
 SHARE = f"{STATE}/share"  # what is mounted here, as the advert says it
 WISH = f"{RUN}/wish"  # what this node asks of others, as its advert says it
+OBEYED = f"{STATE}/wishes-obeyed.json"  # id of who asked -> number and advert of its last wish
+GOING_OFF = f"{RUN}/going-off"  # the others are told; then the power goes
 REBOOT = f"{RUN}/reboot"
 REBOOTED_FOR = f"{STATE}/rebooted-for"
 

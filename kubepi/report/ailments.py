@@ -76,7 +76,9 @@ def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
     status = gather(goal, host)
     again = f"sudo kubepi {goal.verb} makes it right"
     found = [Ailment("drift", f"{step}: {word}", again) for step, word in status.drift.items()]
-    if not state.goal_reached(host):
+    if status.state == "disabled":
+        found.append(Ailment("disabled", "this node is disabled", "sudo kubepi enable"))
+    elif not state.goal_reached(host):
         found.append(
             Ailment("unfinished", f"{goal.verb} has not ended: {status.progress}", again)
         )

@@ -4,18 +4,20 @@ Tests: tests/unit/test_report.py, tests/lab/test_cluster.py.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kubepi.cluster import kubectl
 from kubepi.decide.goal import Goal
-from kubepi.decide.plan import make_plan
+from kubepi.decide.plan import disable, make_plan
 from kubepi.errors import KubepiError, NotYet
 from kubepi.lan.peers import read_peers
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import PROGRESS
+from kubepi.machine.step import Step
 from kubepi.report.storage import bytes_text, look_at_share
 from kubepi.resources import own_file
 
@@ -47,7 +49,14 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
     if not reached:
         report = state.read_json(host, PROGRESS) or {}
         status.progress = f"{report.get('percent', 0)} %: {report.get('step', 'waits to go on')}"
-    for step in make_plan(goal, facts, own_file(), installed_addons(host)):
+    absent = disabled.load(host)
+    plan: Sequence[Step] = make_plan(goal, facts, own_file(), installed_addons(host))
+    if absent is not None and not disabled.is_over(host, absent):
+        is_stopped = disabled.is_stopped(host)
+        status.state = "disabled" if is_stopped else "being disabled"
+        status.progress = "until the next boot" if is_stopped and absent.until == "boot" else ""
+        plan, reached = disable.plan(goal, absent), False
+    for step in plan:
         try:
             finding = step.check(host)
         except NotYet as missing:

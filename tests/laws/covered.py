@@ -13,6 +13,13 @@ COVERED_THERE = {
         "Automount", "ExportsEnded", "FolderMade", "MountEnded", "ShareLeft", "ShareMounted",
         "ShareServed", "UnitsMasked", "UnitsUnmasked",
     ),
+    "test_caches": ("CachesEmptied",),
+    "test_coming_back": ("EarlierBack",),
+    "test_cordon": ("Cordoned", "Drained", "NodeInService"),
+    "test_holding": ("ControllersBack", "ControllersHeld"),
+    "test_stopping": (
+        "KubeletStopped", "PodsStopped", "ServingEnded", "ShareAway", "WorkersDisabled",
+    ),
     "test_apt": ("AptPackages",),
     "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),
     "test_card": ("CardFile", "CardLine", "FirstrunLine", "CardAsBefore"),

@@ -9,6 +9,8 @@ from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.addon_removal import AddonAbsent
 from kubepi.steps.addons import AddonApplied, AddonReady
+from kubepi.steps.cordon import NodeInService
+from kubepi.steps.holding import ControllersBack
 from kubepi.steps.kubeadm import KubeadmInit
 from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady
 from kubepi.steps.tokens import TokenMade
@@ -29,6 +31,8 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
         AddonApplied("flannel", goal),
         AddonApplied("access", goal),
         NodeReady(),
+        NodeInService(),
+        ControllersBack(),
         DeploymentReady("kube-system", "coredns"),
         MasterAnnounced(),
         *admins,

@@ -5,6 +5,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.clock import ClockNotBehind, MasterHeard
+from kubepi.steps.cordon import NodeInService
 from kubepi.steps.kubeadm import KubeadmJoin
 from kubepi.steps.waits import NodeReady
 
@@ -19,4 +20,5 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         *common.kubernetes(goal, facts),
         KubeadmJoin(goal, facts.can_lower_oom_score),
         NodeReady(),
+        NodeInService(),
     ]

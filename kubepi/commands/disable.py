@@ -1,0 +1,75 @@
+"""Take this node, or with --all the whole cluster, out of service: the plug may be pulled."""
+
+import argparse
+import sys
+
+from kubepi.cluster import kubectl
+from kubepi.commands import changing, whole
+from kubepi.decide.disabled import Disabled, quorum_lost
+from kubepi.decide.goal import Goal
+from kubepi.errors import NoGoal, NotYet, PreflightFailed, UsageError
+from kubepi.machine import disabled, state
+from kubepi.machine.host import Host
+from kubepi.reconcile import Options, move_is_on, reconcile_disabled
+
+MASTER_LABEL = "node-role.kubernetes.io/control-plane"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="all nodes, workers first")
+    parser.add_argument("--poweroff", action="store_true", help="switch off when all is stopped")
+    parser.add_argument(
+        "--clean-cache", action="store_true", help="remove unused images and downloaded packages"
+    )
+    parser.add_argument("--force", action="store_true", help="in spite of what blocks")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+
+
+def run(args: argparse.Namespace, host: Host) -> int:
+    changing.need_root(host, "disable", args.dry_run)
+    goal = member_goal(host)
+    if move_is_on(host):
+        raise UsageError("the share is on its way to another place", "let that end first")
+    if args.clean_cache and not args.yes and sys.stdin.isatty():
+        about = "Images without a container and apt's packages go; they may be needed again."
+        if not changing.agreed(about, "Remove them?"):
+            raise UsageError("this was not confirmed; nothing was changed", "--yes does not ask")
+    if args.all:
+        return whole.disable_all(args, host, goal)
+    is_alone = goal.role == "master" and _is_the_only_node(args, host)
+    wanted = Disabled(whole=is_alone, forced=args.force, cleans=args.clean_cache)
+    reconcile_disabled(host, wanted, Options(dry_run=args.dry_run))
+    if not args.dry_run:
+        print("This node is disabled, also after a reboot: sudo kubepi enable brings it back.")
+        whole.end(host, args.poweroff)
+    return 0
+
+
+def member_goal(host: Host) -> Goal:
+    goal = state.load_goal(host)
+    if goal is None or goal.verb not in ("init", "join"):
+        raise NoGoal("this Pi is in no cluster", "sudo kubepi init or sudo kubepi join")
+    if not state.goal_reached(host) and disabled.load(host) is None:
+        raise UsageError(f"{goal.verb} has not ended yet", f"first let it: sudo kubepi {goal.verb}")
+    return goal
+
+
+def _is_the_only_node(args: argparse.Namespace, host: Host) -> bool:
+    """Refuses to stop the control plane of others.
+
+    A node that is stopped already cannot be asked, and needs not.
+    """
+    try:
+        nodes = kubectl.ask_items(host, "nodes")
+    except NotYet:
+        return False
+    masters = [node for node in nodes if MASTER_LABEL in node["metadata"]["labels"]]
+    running = [node for node in masters if kubectl.not_ready_because(node) is None]
+    if len(nodes) > 1 and quorum_lost(len(masters), len(running)) and not args.force:
+        what = "the only master" if len(masters) == 1 else "one master more than etcd can miss"
+        raise PreflightFailed(
+            f"this is {what}: without it the cluster has no API",
+            "kubepi disable --all takes all nodes out in order; --force only this one",
+        )
+    return len(nodes) == 1
