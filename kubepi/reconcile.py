@@ -149,9 +149,10 @@ def reconcile_disabled(host: Host, wanted: Disabled, options: Options) -> None:
         disabled.mark_done(host)
 
 
-def reconcile_first(host: Host, plan: Sequence[Step]) -> None:
+def reconcile_first(host: Host, wanted: Disabled, plan: Sequence[Step]) -> None:
     """What comes before the rest of a plan, which waits for other nodes."""
     with state.locked(host, "disable"):
+        disabled.begin(host, wanted)
         _run_plan(plan, host, Options(), Terminal())
 
 

@@ -101,7 +101,7 @@ def _state(host: Host, verb: str) -> str:
         if host.exists(state.GOING_OFF):
             return OFF
         if disabled.is_over(host, absent):
-            return ENABLING
+            return "ready" if host.exists(disabled.BACK) else ENABLING
         if disabled.is_stopped(host):
             return DISABLED
         return SERVING if host.exists(disabled.SERVING) else DISABLING

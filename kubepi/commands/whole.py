@@ -42,12 +42,14 @@ def disable_all(args: argparse.Namespace, host: Host, goal: Goal) -> int:
     with asked(host, verb):
         # a worker's own pods go with those of the others, a master's at the end
         if goal.role == "master":
-            reconcile_first(host, disable.first_for_all(goal))
+            reconcile_first(host, own, disable.first_for_all(goal))
         else:
             reconcile_disabled(host, own, Options())
         others.watch(lambda peer: peer.advert.state in WITHOUT_PODS)
-        own = replace(own, without=tuple(others.given_up))
-        reconcile_disabled(host, own, Options())
+        if not disabled.is_stopped(host):
+            begun = disabled.load(host) or own
+            own = replace(begun, without=tuple(others.given_up))
+            reconcile_disabled(host, own, Options())
         others.watch(lambda peer: peer.advert.state in (DISABLED, OFF))
     print("All nodes are disabled" + _except(others.given_up))
     if args.poweroff:

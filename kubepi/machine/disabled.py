@@ -11,6 +11,7 @@ from kubepi.machine.host import Host
 RECORD = f"{state.STATE}/disabled.json"
 THIS_BOOT = f"{state.RUN}/disabled"
 SERVING = f"{state.RUN}/serving"  # all is stopped but the share
+BACK = f"{state.RUN}/back"  # others may come: only they are waited for
 STOPPED = f"{state.STATE}/stopped"
 
 
@@ -27,7 +28,8 @@ def begin(host: Host, disabled: Disabled) -> None:
     if not disabled.returning:
         host.write(THIS_BOOT, "", 0o600)
     host.write(state.PENDING, "", 0o600)
-    host.remove(STOPPED)
+    for mark in (STOPPED, SERVING, BACK):
+        host.remove(mark)
     save(host, disabled)
 
 
@@ -54,8 +56,8 @@ def is_stopped(host: Host) -> bool:
 
 def forget(host: Host) -> None:
     host.remove(RECORD)
-    host.remove(THIS_BOOT)
-    host.remove(STOPPED)
+    for mark in (THIS_BOOT, STOPPED, SERVING, BACK):
+        host.remove(mark)
 
 
 def is_over(host: Host, disabled: Disabled) -> bool:

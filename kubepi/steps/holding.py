@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kubepi.cluster import kubectl
 from kubepi.decide.disabled import ANNOTATION, WITH_ALL
 from kubepi.errors import NotYet, StepFailed
-from kubepi.machine import state
+from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 
@@ -50,6 +50,7 @@ class ControllersBack:
         return Finding("are held until the nodes are back") if host.exists(HELD) else None
 
     def apply(self, host: Host) -> None:
+        host.write(disabled.BACK, "", 0o600)  # this node says so, or none of them would come
         try:
             host.wait_until("the other nodes", lambda: self._missing(host), self.patience, 2.0)
         except StepFailed as error:

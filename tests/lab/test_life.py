@@ -7,6 +7,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 from life import Load, apply_life, ask_pair, pods, remove_life, unbroken, wait_answers
@@ -19,7 +20,7 @@ RUNNING = "ctr --namespace k8s.io tasks list | grep -c RUNNING || true"
 
 
 @pytest.fixture(scope="module")
-def life(pis: Pis):  # type: ignore[no-untyped-def]
+def life(pis: Pis) -> Iterator[Pis]:
     apply_life(pis)
     yield pis
     remove_life(pis)
@@ -106,7 +107,7 @@ def test_all_go_and_come_back_in_order(life: Pis) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     print(f"enable --all: {time.monotonic() - start:.0f} s\n{done.stderr}")
     wait_whole(life)
-    assert pods(life).keys() >= before.keys(), "the same pods"
+    wait_for("the same pods", lambda: True if pods(life).keys() >= before.keys() else None)
     assert all(unbroken(life)[node] > count for node, count in counted.items())
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kubepi.decide.disabled import ANNOTATION
+from kubepi.machine import disabled
 from kubepi.steps.holding import HELD, MANIFEST, ControllersBack, ControllersHeld
 from tests.fakes import FakePi
 from tests.kubernetes_programs import put_objects
@@ -42,4 +43,5 @@ def test_it_waits_for_those_that_went_with_all_and_not_for_ever(tmp_path: Path) 
         start = pi.monotonic()
         ControllersBack().apply(pi)
         assert (pi.monotonic() - start > 100) is waited
+        assert pi.exists(disabled.BACK), "the workers wait for a master that is ready"
         assert pi.read(MANIFEST) == "the controllers"
