@@ -26,6 +26,7 @@ FOLDER = f"{MOUNT}/default/data"  # of the claim below
 WAIT_SECONDS = 1800.0  # everything is emulated; only a limit for what will never come
 ASK_SECONDS = 10.0
 LOG = "/var/log/kubepi.log"
+MOVE = "/var/lib/kubepi/share-move.json"
 # A writer on the worker: numbers, each synced before the next, so that a lost one leaves a gap.
 WRITER = """\
 apiVersion: v1
@@ -141,5 +142,5 @@ def checksums(vm: SpareVm, folder: str) -> str:
 
 
 def phase(vm: SpareVm) -> str:
-    found = vm.ssh("cat /var/lib/kubepi/share-move.json")
+    found = vm.ssh(f"cat {MOVE}")
     return str(json.loads(found.stdout)["phase"]) if found.returncode == 0 else ""
