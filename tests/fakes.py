@@ -53,6 +53,7 @@ class FakePi(Host):
         self.clock = Clock()
         self.random_made: dict[str, int] = {}
         self.master_knows: set[str] = set()  # Nodes in the etcd of another machine
+        self.master_holds = ""  # the objects there, as JSON
         for name, text in (files or {}).items():
             self.put(name, text)
         self.fake_disk.make_all_durable()

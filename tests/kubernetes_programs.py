@@ -100,13 +100,23 @@ def _kubeadm_reset(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     return 0, ""
 
 
+def _is_worker(pi: FakePi) -> bool:
+    is_member = bool(pi.read("/etc/kubernetes/kubelet.conf"))
+    return is_member and not pi.read("/etc/kubernetes/admin.conf")
+
+
 def _objects(pi: FakePi) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(pi.read(OBJECTS) or "{}")
+    """Those of a worker's cluster are on another machine, which no cut of this one harms."""
+    text = pi.master_holds if _is_worker(pi) else pi.read(OBJECTS)
+    found: dict[str, dict[str, Any]] = json.loads(text or "{}")
     return found
 
 
 def _save_objects(pi: FakePi, objects: dict[str, dict[str, Any]]) -> None:
     """etcd syncs what it answers."""
+    if _is_worker(pi):
+        pi.master_holds = json.dumps(objects)
+        return
     pi.path(OBJECTS).parent.mkdir(parents=True, exist_ok=True)
     write_durably(pi, OBJECTS, json.dumps(objects))
 
@@ -229,7 +239,7 @@ def _get_node(pi: FakePi, name: str) -> Answer:
 def _patch_node(pi: FakePi, words: list[str]) -> Answer:
     """kubectl patch node NAME --type=merge -p JSON"""
     there = _objects(pi)
-    node = there[f"Node//{words[2]}"]
+    node = there.setdefault(f"Node//{words[2]}", {})
     _merge(node, json.loads(words[-1]))
     _save_objects(pi, there)
     return 0, ""
