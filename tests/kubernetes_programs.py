@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,7 @@ def _get_node(pi: FakePi, name: str) -> Answer:
     if not known:
         return 1, f'nodes "{name}" NotFound'
     ready = {"type": "Ready", "status": "True" if "kubelet.service" in pi.running else "False"}
+    ready["lastHeartbeatTime"] = datetime.fromtimestamp(pi.now(), UTC).isoformat()
     there = _objects(pi).get(f"Node//{name}", {})
     return 0, json.dumps({**there, "status": {"conditions": [ready]}})
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from kubepi.errors import NotYet
@@ -95,6 +96,13 @@ def get_node(host: Host, node: str) -> dict[str, Any] | None:
     if "NotFound" in result.stderr:
         return None
     raise NotYet("the Kubernetes API")
+
+
+def last_heartbeat(node: dict[str, Any]) -> float:
+    """When the kubelet last said that the node is Ready: seconds since 1970, by its own clock."""
+    conditions = node.get("status", {}).get("conditions", [])
+    said = [c.get("lastHeartbeatTime") for c in conditions if c["type"] == "Ready"]
+    return max((datetime.fromisoformat(text).timestamp() for text in said if text), default=0.0)
 
 
 def not_ready_because(node: dict[str, Any] | None) -> str | None:

@@ -23,15 +23,14 @@ from kubepi.machine import disabled
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kubeadm import node_name
-from kubepi.steps.services import unit_state
+from kubepi.steps.services import KUBELET, is_active
 
-KUBELET = "kubelet.service"
 BACK = "sudo kubepi enable takes it back"
 
 
 def is_stopped(host: Host) -> bool:
     """Without a kubelet the node is out of service, and its pods are nobody's to move."""
-    return unit_state(host, KUBELET).get("ActiveState") != "active"
+    return not is_active(host, KUBELET)
 
 
 def _goes_alone(host: Host) -> bool:

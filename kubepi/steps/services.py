@@ -11,6 +11,8 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 
+KUBELET = "kubelet.service"
+
 
 def unit_state(host: Host, unit: str) -> dict[str, str]:
     """LoadState, UnitFileState and ActiveState of a unit, as systemd names them."""
@@ -21,6 +23,10 @@ def unit_state(host: Host, unit: str) -> dict[str, str]:
         raise NotYet("systemd")
     pairs = (line.partition("=") for line in result.stdout.splitlines())
     return {key: value for key, _, value in pairs}
+
+
+def is_active(host: Host, unit: str) -> bool:
+    return unit_state(host, unit).get("ActiveState") == "active"
 
 
 def not_enabled(unit: str, found: dict[str, str]) -> Finding | None:

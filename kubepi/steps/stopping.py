@@ -20,9 +20,8 @@ from kubepi.machine import disabled
 from kubepi.machine.host import Host
 from kubepi.machine.state import followed_share
 from kubepi.machine.step import Finding
-from kubepi.steps.cordon import KUBELET
 from kubepi.steps.mounts import EXPORTS
-from kubepi.steps.services import unit_state
+from kubepi.steps.services import KUBELET, is_active, unit_state
 
 CTR = ("ctr", "--namespace", "k8s.io")
 GRACE = 30.0  # seconds between SIGTERM and SIGKILL: what Kubernetes gives a pod by default
@@ -62,7 +61,7 @@ def _listed(host: Host, *words: str) -> list[str]:
 
 def _running(host: Host, only: set[str] | None = None, but: Collection[str] = ()) -> set[str]:
     """Ids of the tasks at work; containerd that does not run has none that kubepi could stop."""
-    if unit_state(host, "containerd.service").get("ActiveState") != "active":
+    if not is_active(host, "containerd.service"):
         return set()
     rows = (line.split() for line in _listed(host, "tasks", "list"))
     running = {row[0] for row in rows if row[2:] == ["RUNNING"]} - set(but)
@@ -210,11 +209,7 @@ class WorkersDisabled:
         found = disabled.load(host)
         without = () if found is None else found.without
         left = still_on(read_peers(host), host.monotonic(), without, "worker")
-        return Finding(f"{', '.join(left)} not yet") if left and not self._stopped(host) else None
+        return Finding(f"{', '.join(left)} not yet") if left and is_active(host, KUBELET) else None
 
     def apply(self, host: Host) -> None:
         wait_for_others(host, "worker", self.patience)
-
-    @staticmethod
-    def _stopped(host: Host) -> bool:
-        return unit_state(host, KUBELET).get("ActiveState") != "active"

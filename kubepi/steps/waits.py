@@ -11,6 +11,7 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kubeadm import node_name
+from kubepi.steps.services import KUBELET, is_active
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class ApiReady:
 
 @dataclass(frozen=True)
 class NodeReady:
-    """This node is Ready in the cluster."""
+    """This node is Ready in the cluster, and it is its kubelet that says so.
+
+    After a stop the Node object says Ready still, until a controller manager misses the kubelet.
+    """
 
     patience: float = 600.0
 
@@ -43,21 +47,29 @@ class NodeReady:
     def name(self) -> str:
         return "this node Ready"
 
-    def _seen(self, host: Host) -> str | None:
+    def _seen(self, host: Host, since: float = 0.0) -> str | None:
         try:
-            return kubectl.not_ready_because(kubectl.get_node(host, node_name(host)))
+            node = kubectl.get_node(host, node_name(host))
         except NotYet as missing:
             return f"no answer from {missing.what}"
+        why = kubectl.not_ready_because(node)
+        if why is None and node is not None and kubectl.last_heartbeat(node) < int(since):
+            return "the kubelet has not reported since it was started"
+        return why
 
     def check(self, host: Host) -> Finding | None:
         kubectl.kubeconfig(host)  # in no cluster yet: nobody to ask
+        if not is_active(host, KUBELET):
+            return Finding("the kubelet does not run")
         seen = self._seen(host)
         return None if seen is None else Finding(seen)
 
     def apply(self, host: Host) -> None:
-        if host.exists("/etc/kubernetes/kubelet.conf"):
-            host.run(["systemctl", "start", "kubelet"])
-        host.wait_until("this node", lambda: self._seen(host), self.patience, 1.0)
+        since = 0.0
+        if host.exists("/etc/kubernetes/kubelet.conf") and not is_active(host, KUBELET):
+            since = host.now()
+            host.run(["systemctl", "start", KUBELET])
+        host.wait_until("this node", lambda: self._seen(host, since), self.patience, 1.0)
 
 
 @dataclass(frozen=True)

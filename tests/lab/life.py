@@ -69,13 +69,14 @@ def remove_life(pis: Pis) -> None:
 
 
 def pods(pis: Pis) -> dict[str, str]:
-    """Uid -> name and node of every pod of the cluster that runs."""
+    """Uid -> name and node of every pod that runs, but the kubelets' own static ones."""
     done = pis.run("pi1", "kubectl", "get", "pods", "-A", "-o", "json")
     items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
     return {
         item["metadata"]["uid"]: f"{item['metadata']['name']} on {item['spec'].get('nodeName')}"
         for item in items
         if item["status"]["phase"] == "Running"
+        and "kubernetes.io/config.mirror" not in item["metadata"].get("annotations", {})
     }
 
 

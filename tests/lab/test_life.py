@@ -92,6 +92,7 @@ def disable_all(pis: Pis, node: str, *words: str) -> None:
     print(done.stderr)
 
 
+@pytest.mark.long("life")
 def test_all_go_and_come_back_in_order(life: Pis) -> None:
     before, counted = pods(life), unbroken(life)
     disable_all(life, "pi2")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,14 @@ class Cluster:
     def __init__(self, pi: FakePi, *answers: Answer) -> None:
         self.answers = list(answers)
         pi.looks("kubectl", script=self._kubectl)
-        pi.changes("systemctl", "start", script=lambda *_: (0, ""))
+        self.kubelet = "active"
+        pi.looks("systemctl", "show", script=lambda *_: (0, f"ActiveState={self.kubelet}"))
+        pi.changes("systemctl", "start", script=self._start)
         pi.clock.on_sleep.append(self._goes_on)
+
+    def _start(self, pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        self.kubelet = "active"
+        return 0, ""
 
     def _goes_on(self) -> None:
         del self.answers[: len(self.answers) > 1]
@@ -74,15 +81,38 @@ def test_what_is_seen(pi: FakePi, step: Step, answer: Answer, finding: str | Non
     assert pi.now() == before, "a check waited"
 
 
-@pytest.mark.parametrize(("step", "good"), [(API, (0, "ok")), (NODE, READY)])
-def test_it_waits_until_all_is_well(pi: FakePi, step: Step, good: Answer) -> None:
+def test_ready_is_not_believed_of_a_kubelet_that_does_not_run(pi: FakePi) -> None:
+    """After a stop the Node says Ready until a controller manager misses the kubelet."""
+    old, new = (
+        node("True", lastHeartbeatTime=datetime.fromtimestamp(pi.now() + s, UTC).isoformat())
+        for s in (-300, 5)
+    )
+    cluster = Cluster(pi, old, old, new)
+    cluster.kubelet = "inactive"
+    assert str(NODE.check(pi.read_only())) == "the kubelet does not run"
+    shown: list[str] = []
+    pi.on_wait = shown.append
+    NODE.apply(pi)
+    assert shown == ["waiting for this node: the kubelet has not reported since it was started"] * 2
+    assert NODE.check(pi.read_only()) is None
+
+
+START = ("systemctl", "start", "kubelet")
+
+
+@pytest.mark.parametrize(
+    ("step", "good", "ran"), [(API, (0, "ok"), [START]), (NODE, READY, [])]
+)  # fmt: skip
+def test_it_waits_until_all_is_well(
+    pi: FakePi, step: Step, good: Answer, ran: list[tuple[str, ...]]
+) -> None:
     shown: list[str] = []
     pi.on_wait = shown.append
     Cluster(pi, REFUSED, REFUSED, good)
     step.apply(pi)
     assert step.check(pi.read_only()) is None
     assert len(shown) == 2
-    assert pi.ran == [("systemctl", "start", "kubelet")]
+    assert pi.ran == ran
 
 
 @pytest.mark.parametrize(
