@@ -165,7 +165,7 @@ class FakePi(Host):
     def _may_be_probed(argv: Sequence[str], program: Program) -> bool:
         # some programs look or change by their words
         if argv[0] == "kubectl":
-            return not {"apply", "create", "delete", "label", "patch"} & set(argv)
+            return not {"apply", "create", "delete", "label", "patch", "taint"} & set(argv)
         return not program.changes or "--simulate" in argv
 
     def _find(self, argv: Sequence[str]) -> Program | None:

@@ -10,6 +10,7 @@ import yaml
 
 from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
+from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
 OBJECTS = "/var/lib/etcd/objects.json"
@@ -53,8 +54,7 @@ def _kubeadm_init(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
             yield
         pi.running.add("kubelet.service")
         yield
-    node = config[0]["nodeRegistration"]["name"]
-    _save_objects(pi, _objects(pi) | {f"Node//{node}": {"ready": True}})
+    _save_objects(pi, _objects(pi) | own_node(config[0]["nodeRegistration"]))
     yield
     _save_objects(pi, _objects(pi) | {"Deployment/kube-system/coredns": {}})
     pi.path("/sys/class/net/cni0").mkdir(parents=True, exist_ok=True)
@@ -145,6 +145,8 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
         return _drop(pi, f"Pod/{words[4]}/{words[2]}")
     if words[:1] == ["delete"]:
         return _delete(pi, json.loads(stdin)["items"])
+    if words[:2] == ["taint", "node"]:
+        return _taint(pi, words[2], words[-1])
     if words[:1] == ["label"]:
         return _label(pi, words)
     if (words[:1] == ["get"] and "-A" in words) or "persistentvolume" in words:
@@ -199,6 +201,13 @@ def _label(pi: FakePi, words: list[str]) -> Answer:
     return 0, ""
 
 
+def _taint(pi: FakePi, name: str, change: str) -> Answer:
+    there = _objects(pi)
+    taint(there[f"Node//{name}"], change)
+    _save_objects(pi, there)
+    return 0, ""
+
+
 def _get_all(pi: FakePi, words: list[str]) -> Answer:
     kinds = {kind.partition(".")[0].removesuffix("s") for kind in words[1].split(",")}
     found = [
@@ -242,22 +251,9 @@ def _patch_node(pi: FakePi, words: list[str]) -> Answer:
     """kubectl patch node NAME --type=merge -p JSON"""
     there = _objects(pi)
     node = there.setdefault(f"Node//{words[2]}", {})
-    _merge(node, json.loads(words[-1]))
+    merge(node, json.loads(words[-1]))
     _save_objects(pi, there)
     return 0, ""
-
-
-def _merge(item: dict[str, Any], patch: dict[str, Any]) -> None:
-    """RFC 7386; the API server leaves no empty map behind."""
-    for key, value in patch.items():
-        if isinstance(value, dict):
-            _merge(item.setdefault(key, {}), value)
-        elif value is None:
-            item.pop(key, None)
-        else:
-            item[key] = value
-    for key in [key for key, value in item.items() if value == {}]:
-        del item[key]
 
 
 def _evict(pi: FakePi, path: str) -> Answer:

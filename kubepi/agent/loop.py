@@ -78,6 +78,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
     is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
     if is_master and agent.duties.wanted(agent.book, agent.known):
         return partial(agent.duties.do, agent.book, agent.known)
+    if is_master and agent.placing.wanted(goal, agent.book):
+        return partial(agent.placing.do, goal, agent.book)
     if agent.following.wanted(goal, agent.book, Own(own_name, agent.address())):
         return partial(agent.following.do, goal)
     return None

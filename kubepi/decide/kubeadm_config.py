@@ -59,7 +59,8 @@ def init_documents(
 ) -> list[dict[str, Any]]:
     """The four documents of `kubeadm init --config`."""
     registration = _registration(node)
-    if settings["node.schedulable"]:
+    if settings["kubernetes.workloads_on_control_plane"] != "no":
+        # there is no worker yet; with the first one the master's agent sets it (steps/taint.py)
         registration["taints"] = []
     init: dict[str, Any] = {
         "apiVersion": API,
@@ -72,6 +73,7 @@ def init_documents(
     }
     if node.address:
         init["localAPIEndpoint"] = {"advertiseAddress": node.address}
+    moves_after = str(settings["kubernetes.pods_move_after"])
     cluster = {
         "apiVersion": API,
         "kind": "ClusterConfiguration",
@@ -85,15 +87,31 @@ def init_documents(
             "serviceSubnet": settings["kubernetes.service_subnet"],
         },
         "apiServer": {
-            "certSANs": [api_name, node.name, f"{node.name}.local", "localhost", "127.0.0.1"]
+            "certSANs": [api_name, node.name, f"{node.name}.local", "localhost", "127.0.0.1"],
+            "extraArgs": _arguments(
+                {
+                    f"default-{condition}-toleration-seconds": moves_after
+                    for condition in ("not-ready", "unreachable")
+                }
+            ),
         },
-        "controllerManager": {"extraArgs": _arguments(LEADER)},
+        "controllerManager": {
+            "extraArgs": _arguments(
+                {
+                    "node-monitor-grace-period": f"{settings['kubernetes.not_ready_after']}s",
+                    # how often it looks; upstream's 5 s would come on top of that
+                    "node-monitor-period": "2s",
+                }
+                | LEADER
+            )
+        },
         "scheduler": {"extraArgs": _arguments(LEADER)},
     }
     return [init, cluster, kubelet_document(settings, node), proxy_document(settings, node)]
 
 
 def kubelet_document(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    silence = settings["kubernetes.not_ready_after"]
     kubelet: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -101,6 +119,12 @@ def kubelet_document(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
         # fewer writes to an SD card
         "containerLogMaxSize": "5Mi",
         "containerLogMaxFiles": 3,
+        # renewed four times in that (pkg/kubelet/kubelet.go, nodeLeaseRenewIntervalFraction)
+        "nodeLeaseDurationSeconds": silence,
+        # also how long a sign of life may take before the line to the API is given up for a new one
+        "nodeStatusUpdateFrequency": f"{round(silence / 4)}s",
+        # not named, it would follow the line above: a write to etcd by each node every time
+        "nodeStatusReportFrequency": "5m",
     }
     if not node.can_lower_oom_score:
         kubelet["oomScoreAdj"] = 0

@@ -46,7 +46,6 @@ KINDS: dict[str, Kind] = {
     "node.name": Kind("text", values.dns_label, "pi-kitchen", optional=True),
     "node.address": Kind("text", values.ipv4_address, "192.168.1.20", optional=True),
     "node.role": Kind("text", values.one_of("auto", "master", "worker"), "auto"),
-    "node.schedulable": Kind("switch", values.any_switch, "true"),
     "kubernetes.version": Kind("text", values.kubernetes_version, "v1.36.3"),
     # kube-controller-manager gives a /24 to each node, of at most 65536 nodes
     "kubernetes.pod_subnet": Kind("text", values.ipv4_subnet(8, 24), "10.244.0.0/16"),
@@ -54,6 +53,12 @@ KINDS: dict[str, Kind] = {
     "kubernetes.service_subnet": Kind("text", values.ipv4_subnet(12, 28), "10.96.0.0/12"),
     "kubernetes.flannel_backend": Kind("text", values.one_of("auto", "vxlan", "host-gw"), "auto"),
     "kubernetes.proxy_mode": Kind("text", values.one_of("iptables", "nftables"), "iptables"),
+    "kubernetes.workloads_on_control_plane": Kind(
+        "text", values.one_of("auto", "yes", "no"), "auto"
+    ),
+    # less than three signs of life would be lost to one slow write of an SD card
+    "kubernetes.not_ready_after": Kind("number", values.seconds(10, 300), "15"),
+    "kubernetes.pods_move_after": Kind("number", values.seconds(0, 3600), "20"),
     "kubernetes.kubelet": Kind("map", values.any_map, "{maxPods: 50}"),
     "kubernetes.kube_proxy": Kind("map", values.any_map, "{bindAddress: 0.0.0.0}"),
     "kubernetes.ignore_preflight": Kind("list", values.each_of(values.check_name), "[NumCPU]"),

@@ -220,6 +220,15 @@ def pi_count(value: int) -> int:
     return value
 
 
+def seconds(least: int, most: int) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise Wrong(f"{value} seconds is out of range", f"choose {least} to {most}")
+        return value
+
+    return check
+
+
 def any_switch(value: bool) -> bool:
     return value
 

@@ -98,6 +98,17 @@ def only_by_proxy(clone: Clone, address: str, port: int) -> Generator[None]:
 
 
 @contextmanager
+def unplugged(machine: str) -> Generator[None]:
+    """A node's cable is out: its port of the bridge is down, and so is its own end of the pair."""
+    device = f"vb-{machine}"
+    run(["ip", "link", "set", device, "down"])
+    try:
+        yield
+    finally:
+        run(["ip", "link", "set", device, "up"])
+
+
+@contextmanager
 def slow(machine: str, rate: str) -> Generator[None]:
     """All that a node receives comes at that rate, as tc writes it: 4mbit."""
     device = f"vb-{machine}"

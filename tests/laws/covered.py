@@ -46,6 +46,7 @@ COVERED_THERE = {
     "test_repository": ("KubernetesRepository",),
     "test_services": ("ServiceEnabled", "ServiceRunning", "ServiceGone"),
     "test_swap": ("SwapOff", "SwapRestored"),
+    "test_taint": ("MasterTaint",),
     "test_versions": ("VersionPinned",),
     "test_waits": ("MasterAnnounced",),
     "test_wifi": ("WifiJoined",),

@@ -142,7 +142,7 @@ def test_a_wrong_value_leaves_the_layer_below_in_force() -> None:
 def test_changes_of_what_is_fixed_are_refused() -> None:
     before = of("").settings
     config = of(
-        "cluster:\n  name: lab\n  seeds: [10.0.0.1]\nnode:\n  schedulable: false\n"
+        "cluster:\n  name: lab\n  seeds: [10.0.0.1]\nnode:\n  address: 10.0.0.7\n"
         "kubernetes:\n  kubelet: {maxPods: 9}\n"
     )
     assert [config.change_rule(n) for n in ("cluster.seeds", "cluster.name", "node.name")] == [
@@ -151,7 +151,7 @@ def test_changes_of_what_is_fixed_are_refused() -> None:
     refused = changes_refused(before, config.settings, config.rules)
     assert refused == [
         "cluster.name: is fixed when the cluster or node is made: it was 'home', now it is 'lab'",
-        "node.schedulable: is fixed until this node is reset: it was true, now it is false",
+        "node.address: is fixed until this node is reset: it was '', now it is '10.0.0.7'",
         "kubernetes.kubelet: is fixed until this node is reset: "
         'it was {}, now it is {"maxPods": 9}',
     ]

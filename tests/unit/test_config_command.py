@@ -107,8 +107,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     data = json.loads(out)
     assert data["settings"]["cluster.token"]["value"] == "set"
-    assert data["settings"]["node.schedulable"] == {
-        "value": True, "source": "defaults", "may_change": "needs reset",
+    assert data["settings"]["wifi.power_save"] == {
+        "value": False, "source": "defaults", "may_change": "any time",
     }  # fmt: skip
     assert len(data["warnings"]) == 1
     assert TOKEN not in out

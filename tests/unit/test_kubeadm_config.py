@@ -22,7 +22,9 @@ API = "home.kubepi.internal"
 PLAIN = Node("pi1", "", (), True)
 UNUSUAL = Node("pi1", "10.0.0.7", ("NumCPU", "Mem"), False)
 PASSED_THROUGH = {
-    "node__schedulable": False,
+    "kubernetes__workloads_on_control_plane": "no",
+    "kubernetes__not_ready_after": 30,
+    "kubernetes__pods_move_after": 60,
     "kubernetes__kubelet": {"maxPods": 50, "containerLogMaxFiles": 2},
     "kubernetes__kube_proxy": {"bindAddress": "0.0.0.0", "conntrack": {"maxPerCore": 0}},
     "kubernetes__proxy_mode": "nftables",
@@ -86,10 +88,12 @@ def test_arguments_are_lists_of_names_and_values() -> None:
     assert arguments == [{"name": "node-ip", "value": "10.0.0.7"}]
 
 
-@pytest.mark.parametrize(("schedulable", "taints"), [(True, []), (False, "kubeadm's own")])
-def test_a_master_without_a_taint(schedulable: bool, taints: object) -> None:
+@pytest.mark.parametrize(
+    ("choice", "taints"), [("yes", []), ("auto", []), ("no", "kubeadm's own")]
+)
+def test_a_master_without_a_taint(choice: str, taints: object) -> None:
     """An empty list means none; a missing one means kubeadm's."""
-    registration = init(node__schedulable=schedulable)[0]["nodeRegistration"]
+    registration = init(kubernetes__workloads_on_control_plane=choice)[0]["nodeRegistration"]
     assert registration.get("taints", "kubeadm's own") == taints
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kubepi.decide.addon_choice import drops_data, wanted_addons
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
+from kubepi.decide.placing import SETTING
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.addon_removal import AddonAbsent
@@ -13,6 +14,7 @@ from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
 from kubepi.steps.kubeadm import KubeadmInit
 from kubepi.steps.manifests import AdminKubeconfig, DeploymentReady
+from kubepi.steps.taint import MasterTaint
 from kubepi.steps.tokens import TokenMade
 from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady
 
@@ -33,6 +35,7 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
         NodeReady(),
         NodeInService(),
         ControllersBack(),
+        MasterTaint(goal.settings[SETTING]),
         DeploymentReady("kube-system", "coredns"),
         MasterAnnounced(),
         *admins,
