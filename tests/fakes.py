@@ -50,6 +50,7 @@ class FakePi(Host):
         self.probed: list[tuple[str, ...]] = []
         self.running: set[str] = set()
         self.free = 10**12  # bytes, on every disk
+        self.size = 64 * 10**9
         self.clock = Clock()
         self.random_made: dict[str, int] = {}
         self.master_knows: set[str] = set()  # Nodes in the etcd of another machine
@@ -149,6 +150,9 @@ class FakePi(Host):
     def free_bytes(self, name: str) -> int:
         return self.free
 
+    def size_bytes(self, name: str) -> int:
+        return self.size
+
     def uid(self) -> int:
         return 0
 
@@ -223,6 +227,12 @@ class ReadOnlyPi(ReadOnlyHost):
         self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
     ) -> Result:
         return self._pi.probe(argv, stdin=stdin, timeout=timeout)
+
+    def free_bytes(self, name: str) -> int:
+        return self._pi.free_bytes(name)
+
+    def size_bytes(self, name: str) -> int:
+        return self._pi.size_bytes(name)
 
     def now(self) -> float:
         return self._pi.now()

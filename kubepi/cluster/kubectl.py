@@ -105,6 +105,13 @@ def last_heartbeat(node: dict[str, Any]) -> float:
     return max((datetime.fromisoformat(text).timestamp() for text in said if text), default=0.0)
 
 
+def is_short_of(node: dict[str, Any]) -> list[str]:
+    """What a node says it runs out of: Disk, Memory, PID."""
+    conditions = node.get("status", {}).get("conditions", [])
+    short = (c["type"] for c in conditions if c["status"] == "True")
+    return [kind.removesuffix("Pressure") for kind in short if kind.endswith("Pressure")]
+
+
 def not_ready_because(node: dict[str, Any] | None) -> str | None:
     """None for a Ready node, else the reason the kubelet gives."""
     if node is None:

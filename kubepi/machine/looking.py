@@ -77,11 +77,26 @@ class Files:
 
     def free_bytes(self, name: str) -> int:
         """Room on the file system that holds a folder, or the next one above it."""
+        disk = self._file_system(name)
+        return disk.f_bavail * disk.f_frsize
+
+    def size_bytes(self, name: str) -> int:
+        """Of that file system, used or free."""
+        disk = self._file_system(name)
+        return disk.f_blocks * disk.f_frsize
+
+    def device(self, name: str) -> int:
+        """The kernel's number of that file system: equal for two folders on the same one."""
+        return self._existing(name).stat().st_dev
+
+    def _file_system(self, name: str) -> os.statvfs_result:
+        return os.statvfs(self._existing(name))
+
+    def _existing(self, name: str) -> Path:
         path = self.path(name)
         while not path.exists():
             path = path.parent
-        disk = os.statvfs(path)
-        return disk.f_bavail * disk.f_frsize
+        return path
 
     def file_lock_holder(self, name: str) -> int | None:
         """The process that holds a POSIX lock on a file, as apt and dpkg take them."""

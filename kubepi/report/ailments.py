@@ -15,7 +15,8 @@ from kubepi.machine.configfiles import load
 from kubepi.machine.facts import look
 from kubepi.machine.health import look_closer
 from kubepi.machine.host import ReadOnlyHost
-from kubepi.report.status import gather
+from kubepi.report.room import full_disks, what_takes_it
+from kubepi.report.status import ROOM, gather
 
 UNITS = ("kubepi-agent.service", "containerd.service", "kubelet.service")
 
@@ -39,7 +40,7 @@ def examine(host: ReadOnlyHost) -> list[Ailment]:
         for problem in preflight.problems(facts, asked, host.now(), BUILT)
         if problem.name not in asked.settings["preflight.ignore"]
     ]
-    found += _power(host)
+    found += _power(host) + _room(goal, host)
     if not is_root:
         found.append(Ailment("root", "most of the rest needs root", "run: sudo kubepi doctor"))
     elif goal is None:
@@ -59,6 +60,14 @@ def _power(host: ReadOnlyHost) -> list[Ailment]:
     ]
 
 
+def _room(goal: Goal | None, host: ReadOnlyHost) -> list[Ailment]:
+    found = []
+    for disk in full_disks(host):
+        taken, cures = what_takes_it(host, goal, disk)
+        found.append(Ailment("disk", f"{disk}; it holds {taken or 'little that is known'}", cures))
+    return found
+
+
 def _units(host: ReadOnlyHost) -> list[Ailment]:
     found = []
     for unit in UNITS:
@@ -75,7 +84,8 @@ def _units(host: ReadOnlyHost) -> list[Ailment]:
 def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
     status = gather(goal, host)
     again = f"sudo kubepi {goal.verb} makes it right"
-    found = [Ailment("drift", f"{step}: {word}", again) for step, word in status.drift.items()]
+    drift = {step: word for step, word in status.drift.items() if not step.startswith(ROOM)}
+    found = [Ailment("drift", f"{step}: {word}", again) for step, word in drift.items()]
     if status.state == "disabled":
         found.append(Ailment("disabled", "this node is disabled", "sudo kubepi enable"))
     elif not state.goal_reached(host):

@@ -18,8 +18,11 @@ from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import PROGRESS
 from kubepi.machine.step import Step
+from kubepi.report.room import full_disks
 from kubepi.report.storage import bytes_text, look_at_share
 from kubepi.resources import own_file
+
+ROOM = "room in "  # before a folder: the name of a finding about its disk
 
 
 @dataclass
@@ -68,6 +71,8 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
                 status.drift[step.name] = str(finding)
     if reached:
         _look_at_share(status, goal, host)
+    for disk in full_disks(host):
+        status.drift[f"{ROOM}{disk.folder}"] = str(disk)
     _ask_cluster(status, host)
     masters = _masters(goal, facts.host_name, host)
     if len(masters) > 1:
@@ -108,6 +113,8 @@ def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:
         return
     for item in json.loads(result.stdout)["items"]:
         why = kubectl.not_ready_because(item)
+        short = ", ".join(kubectl.is_short_of(item))
+        well = f"Ready, short of {short}" if short else "Ready"
         labels = item["metadata"]["labels"]
         role = "master" if "node-role.kubernetes.io/control-plane" in labels else "worker"
         addresses = {entry["type"]: entry["address"] for entry in item["status"]["addresses"]}
@@ -115,7 +122,7 @@ def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:
             (
                 item["metadata"]["name"],
                 role,
-                "Ready" if why is None else f"not Ready: {why}",
+                well if why is None else f"not Ready: {why}",
                 item["status"]["nodeInfo"]["kubeletVersion"],
                 addresses.get("InternalIP", "?"),
             )
