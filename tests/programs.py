@@ -46,7 +46,7 @@ def install_programs(pi: FakePi) -> None:
         pi.looks(missing, script=lambda pi, argv, stdin: (127, "not found"))
     pi.looks("systemctl", "is-failed", script=lambda pi, argv, stdin: (1, "inactive"))
     for verb in ("enable", "disable", "start", "stop", "restart", "daemon-reload", "mask",
-                 "unmask"):
+                 "unmask", "kill", "try-restart"):
         pi.changes("systemctl", verb, script=_systemctl)
     pi.looks("dpkg-query", script=_dpkg_query)
     pi.looks("dpkg", "--audit", script=lambda pi, argv, stdin: (0, _audit(pi)))

@@ -10,6 +10,10 @@ from typing import Any
 
 API = "kubeadm.k8s.io/v1beta4"
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+# not in /etc/kubernetes, which a reset empties, and so does whoever begins anew by hand
+KUBELET_FILES = "/etc/kubepi/kubelet.d"
+# Ordinary pods get their usual 30 s at a shutdown, then etcd, the API server and the network end.
+SHUTDOWN_SECONDS, CRITICAL_SECONDS = 45, 15
 # A Pi 3 needs longer than kubeadm's 4 minutes (kubeadm #413), and a slow one than its minute
 # for a call while the API server is still starting up.
 PATIENCE = {
@@ -48,9 +52,11 @@ def _registration(node: Node) -> dict[str, Any]:
         "criSocket": CRI_SOCKET,
         "imagePullPolicy": "IfNotPresent",
         "ignorePreflightErrors": list(node.ignore_preflight),
+        # kubeadm's own file is the same for all nodes, and written anew by an upgrade
+        "kubeletExtraArgs": _arguments({"config-dir": KUBELET_FILES}),
     }
     if node.address:
-        registration["kubeletExtraArgs"] = _arguments({"node-ip": node.address})
+        registration["kubeletExtraArgs"] += _arguments({"node-ip": node.address})
     return registration
 
 
@@ -125,6 +131,9 @@ def kubelet_document(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
         "nodeStatusUpdateFrequency": f"{round(silence / 4)}s",
         # not named, it would follow the line above: a write to etcd by each node every time
         "nodeStatusReportFrequency": "5m",
+        # a plain `poweroff` ends the pods in order; logind waits for it (steps/os_services.py)
+        "shutdownGracePeriod": f"{SHUTDOWN_SECONDS}s",
+        "shutdownGracePeriodCriticalPods": f"{CRITICAL_SECONDS}s",
     }
     if not node.can_lower_oom_score:
         kubelet["oomScoreAdj"] = 0

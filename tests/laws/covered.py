@@ -41,6 +41,7 @@ COVERED_THERE = {
     "test_manifests": ("AdminKubeconfig",),
     "test_names": ("ApiNamed",),
     "test_os_network": ("NetworkManagerIgnores", "WifiPowerSaveOff", "AvahiOnlyOn"),
+    "test_os_services": ("FileRead", "KubeletRoom"),
     "test_packages": ("KubernetesPackages", "PackagesPurged"),
     "test_proxy": ("ProxySet",),
     "test_repository": ("KubernetesRepository",),

@@ -85,7 +85,10 @@ def test_kinds_and_versions() -> None:
 def test_arguments_are_lists_of_names_and_values() -> None:
     """Maps were v1beta3; v1beta4 refuses them."""
     arguments = init(UNUSUAL)[0]["nodeRegistration"]["kubeletExtraArgs"]
-    assert arguments == [{"name": "node-ip", "value": "10.0.0.7"}]
+    assert arguments == [
+        {"name": "config-dir", "value": "/etc/kubepi/kubelet.d"},
+        {"name": "node-ip", "value": "10.0.0.7"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from kubepi.steps.kernel import KernelModules, Sysctl
 from kubepi.steps.names import ApiNamed
 from kubepi.steps.node_data import NodeData
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
+from kubepi.steps.os_services import KubeletRoom, os_services
 from kubepi.steps.packages import AptPackages, KubernetesPackages
 from kubepi.steps.proxy import ProxySet
 from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
@@ -137,6 +138,8 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
         KubernetesPackages(kit),
         ContainerdConfigured(facts.can_lower_oom_score),
         ServiceRunning("containerd.service"),
+        *os_services(),
+        KubeletRoom(goal),
         ServiceEnabled("kubelet.service"),
         ShareServed(goal),
         ShareMounted(goal),
