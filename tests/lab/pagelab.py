@@ -14,26 +14,26 @@ PORT = 30091
 EVERY, PATIENCE = 0.2, 1.0  # seconds between two requests, and until one has failed
 
 
-def apply_page(pis: Pis, master: str = "pi1") -> None:
-    """Both pods answer, on two nodes."""
+def apply_page(pis: Pis, on: set[str], master: str = "pi1") -> None:
+    """Both pods are Ready, on these nodes."""
     manifest = (REPOSITORY / "tests" / "lab" / "page.yaml").read_text()
     done = pis.run(master, "kubectl", "apply", "-f", "-", stdin=manifest)
     assert done.returncode == 0, done.stderr
-    wait_for("the page on two nodes", lambda: True if len(set(places(pis))) == 2 else None)
+    wait_for(f"the page on {on}", lambda: True if set(places(pis, master)) == on else None)
 
 
-def pods(pis: Pis) -> list[dict[str, Any]]:
+def pods(pis: Pis, master: str = "pi1") -> list[dict[str, Any]]:
     """All of the cluster; none while the API does not answer."""
-    done = pis.run("pi1", "kubectl", "get", "pods", "--all-namespaces", "-o", "json")
+    done = pis.run(master, "kubectl", "get", "pods", "--all-namespaces", "-o", "json")
     found: list[dict[str, Any]] = json.loads(done.stdout)["items"] if done.returncode == 0 else []
     return found
 
 
-def places(pis: Pis) -> list[str]:
+def places(pis: Pis, master: str = "pi1") -> list[str]:
     """The node of each of the page's pods that is Ready and not on its way out."""
     return [
         pod["spec"]["nodeName"]
-        for pod in pods(pis)
+        for pod in pods(pis, master)
         if pod["metadata"].get("labels", {}).get("app") == "page"
         and "deletionTimestamp" not in pod["metadata"]
         and any(
@@ -43,9 +43,9 @@ def places(pis: Pis) -> list[str]:
     ]
 
 
-def not_well(pis: Pis) -> list[str] | None:
+def not_well(pis: Pis, master: str = "pi1") -> list[str] | None:
     """What is left over or does not run, a line each; None while the API does not answer."""
-    found = pods(pis)
+    found = pods(pis, master)
     if not found:
         return None
     return [

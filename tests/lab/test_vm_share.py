@@ -80,7 +80,6 @@ def test_a_pods_data_is_there_on_another_node(pair: Pair) -> None:
     two.until("written to", f"test -s {FOLDER}/numbers")
     before = numbers(two)
     elsewhere = '{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"pi1"}}}}}'
-    one.must("kubectl taint node pi1 node-role.kubernetes.io/control-plane- || true")
     one.must(f"kubectl patch deployment writer -p '{elsewhere}'")
     one.must("kubectl rollout status deployment writer --timeout=900s")
     where = one.must("kubectl get pod -l app=writer -o jsonpath={.items[*].spec.nodeName}")

@@ -125,6 +125,9 @@ def settle(vm: SpareVm, kubepi: Path) -> None:
 
 
 def make_cluster(one: SpareVm, two: SpareVm) -> None:
+    # its test puts a pod on either of them
+    config = "kubernetes: {workloads_on_control_plane: yes}\n"
+    one.ask("mkdir -p /etc/kubepi && cat > /etc/kubepi/kubepi.yaml", stdin=config)
     one.must(f"python3 -I {FILE} init --kit {KIT}")
     two.ask("umask 077; cat > /root/token", stdin=one.must("kubepi token show"))
     two.must(f"python3 -I {FILE} join --token-file /root/token --kit {KIT}")
