@@ -14,6 +14,7 @@ from kubepi.agent.following import Following
 from kubepi.agent.led import Led
 from kubepi.agent.obeying import Obeying
 from kubepi.agent.placing import Placing
+from kubepi.agent.tidying import Tidying
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
@@ -62,6 +63,7 @@ class Agent:
         self.following = Following(self.host)
         self.obeying = Obeying(self.host)
         self.placing = Placing(self.host)
+        self.tidying = Tidying(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.led = Led(self.host)
         self.console = Console(self.host)

@@ -82,6 +82,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.placing.do, goal, agent.book)
     if agent.following.wanted(goal, agent.book, Own(own_name, agent.address())):
         return partial(agent.following.do, goal)
+    if is_master and agent.tidying.wanted():
+        return agent.tidying.do
     return None
 
 

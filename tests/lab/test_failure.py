@@ -45,7 +45,7 @@ def well_again(pis: Pis, nodes: list[str], on: set[str], master: str = "pi1") ->
     wait_for(f"{nodes} Ready", lambda: pis.nodes_ready(master) == set(nodes) or None, 240)
     print(f"all Ready after {since(start)}")
     wait_for("the page", lambda: set(places(pis, master)) == on or None)
-    wait_for("nothing left over", lambda: True if not_well(pis, master) == [] else None)
+    wait_for("nothing left over", lambda: True if not_well(pis, master) == [] else None, 300)
     print(f"nothing left over after {since(start)}")
 
 
