@@ -16,11 +16,12 @@ from labclone import Clone, this_clone
 from lablife import bring_up, leftovers, take_down
 from labmachine import install_packages, require_root, set_sysctls
 from labnet import subnet_of
-from labnodes import Node, Wanted, load_all, load_named
+from labnodes import Node, Wanted, load_all, load_named, moved
 from labpios import FLAVOURS
 from labpower import (
     become,
     cut_power,
+    give_address,
     is_on,
     leader,
     push,
@@ -40,6 +41,7 @@ examples:
   lab push pi1 kubepi.pyz /root/         copy a file
   lab cut pi2                            pull the plug
   lab boot pi2                           the same disk again
+  lab address pi1 10.99.7.61             a lease with another address, as a DHCP server's
   lab list --json                        names, addresses, folders
   lab down                               nothing is left
 
@@ -112,6 +114,9 @@ def parser() -> argparse.ArgumentParser:
     verbs.choices["exec"].add_argument("--tty", action="store_true", help="with a terminal")
     verbs.choices["push"].add_argument("file", type=Path, metavar="FILE")
     verbs.choices["push"].add_argument("target", metavar="PATH")
+    address = verbs.add_parser("address", help="another address: at once, or at the next boot")
+    address.add_argument("node", metavar="NODE")
+    address.add_argument("address", metavar="ADDRESS")
     listing = verbs.add_parser("list", help="show the nodes")
     listing.add_argument("--json", action="store_true")
     verbs.add_parser("down", help="remove the lab of this clone, also after a crash")
@@ -140,6 +145,8 @@ def act(options: argparse.Namespace, command: list[str]) -> int:
         elif options.verb == "down":
             take_down(clone)
             print(f"lab {clone.id} is down: no process, cgroup, mount, network or folder is left")
+        elif options.verb == "address":
+            give_address(moved(clone, load_named(clone, options.node), options.address))
         else:
             switch(load_named(clone, options.node), options.verb)
     return 0

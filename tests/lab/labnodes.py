@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -20,6 +20,8 @@ NO_BOARD = "none"
 FIRMWARE = "root/sys/firmware"
 SERIAL = "devicetree/base/serial-number"
 NODE_FILE = "node.json"
+# This name takes precedence over systemd's own file for a container's network.
+NETWORK_PATH = "etc/systemd/network/80-container-host0.network"
 NETWORK_FILE = """\
 [Match]
 Name=host0
@@ -133,10 +135,7 @@ def prepare(clone: Clone, node: Node, card: Path | None = None) -> None:
         "etc/hostname": f"{name}\n",
         "etc/hosts": HOSTS.format(name=name),
         "etc/resolv.conf": resolv_conf(),
-        # This name takes precedence over systemd's own file for a container's network.
-        "etc/systemd/network/80-container-host0.network": NETWORK_FILE.format(
-            address=node.address, gateway=node.gateway
-        ),
+        NETWORK_PATH: network_file(node),
     }
     if clone.config.is_file():
         files["etc/kubepi/kubepi.yaml"] = clone.config.read_text()
@@ -151,7 +150,23 @@ def prepare(clone: Clone, node: Node, card: Path | None = None) -> None:
         shutil.copytree(card, partition)
         for file in partition.iterdir():
             file.chmod(0o755)  # as all files of a FAT partition have it
+    save(node)
+
+
+def network_file(node: Node) -> str:
+    return NETWORK_FILE.format(address=node.address, gateway=node.gateway)
+
+
+def save(node: Node) -> None:
     (node.path / NODE_FILE).write_text(json.dumps(asdict(node), indent=2))
+
+
+def moved(clone: Clone, node: Node, address: str) -> Node:
+    """The same node with another address, which no other has."""
+    holder = next((other.name for other in load_all(clone) if other.address == address), None)
+    if holder is not None:
+        raise LabError(f"{holder} has {address}")
+    return replace(node, address=address)
 
 
 def give_board(clone: Clone, node: Node, firmware: Path) -> None:

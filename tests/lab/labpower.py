@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import labcgroups
 from labnet import wait_for_no_link
-from labnodes import Node
+from labnodes import NETWORK_PATH, Node, network_file, save
 from labpios import WIZARD
 from labrun import LabError, last_lines, run, wait_until
 
@@ -57,6 +57,19 @@ def reboot(node: Node) -> None:
     try_in_node(node, ["systemctl", "reboot"])
     if not wait_until(lambda: boot_id(node) not in ("", before), REBOOT_SECONDS):
         raise LabError(diagnosis(node, REBOOT_SECONDS))
+
+
+def give_address(node: Node) -> None:
+    """As a DHCP server that has another one for it: on the running interface, or later."""
+    path = f"/{NETWORK_PATH}"
+    if leader(node) is None:
+        (node.path / "up" / NETWORK_PATH).write_text(network_file(node))
+    else:
+        script = f"printf '%s' \"$1\" > {path} && networkctl reload && networkctl reconfigure host0"
+        done = try_in_node(node, ["sh", "-c", script, "address", network_file(node)])
+        if done is None or done.returncode:
+            raise LabError(f"{node.name}: {'it went off' if done is None else done.stderr}")
+    save(node)
 
 
 def boot_id(node: Node) -> str:

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labnodes import SERIAL
-from pis import FILE, KIT, Pis, wait_for
+from freshcards import DISKS, flash, keep_fresh
+from labnodes import NETWORK_PATH, SERIAL
+from pis import KIT, Pis, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("identity")]
-DISKS = ("up", "containerd", "kubelet")
-CABLE = "etc/systemd/network/80-container-host0.network"
 GONE_AFTER = 180  # seconds until a Node that is off counts as NotReady, with some to spare
 
 
@@ -39,27 +38,16 @@ def join(pis: Pis, node: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def keep_fresh(pis: Pis, node: str) -> None:
-    """The few files of its disk that the lab gave it, for a card that is flashed anew."""
-    folder = pis.folders[node]
-    names = ("etc/hostname", "etc/hosts", "etc/resolv.conf", CABLE, "etc/kubepi/kubepi.yaml")
-    for name in names:
-        target = folder / "fresh" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "up" / name, target)
-    shutil.copytree(folder / "up" / Path(FILE).parent.relative_to("/"), folder / "fresh/root")
-
-
 def test_a_copied_card_becomes_a_node_of_its_own(pis: Pis) -> None:
     pis.lab("cut", "pi2")
     pis.lab("cut", "pi3")
     worker, copy = pis.folders["pi2"], pis.folders["pi3"]
-    cable = (copy / "up" / CABLE).read_text()
+    cable = (copy / "up" / NETWORK_PATH).read_text()
     for disk in DISKS:
         shutil.rmtree(copy / disk)
         # sockets of programs, too: shutil does not copy those
         subprocess.run(["cp", "-a", str(worker / disk), str(copy / disk)], check=True)
-    (copy / "up" / CABLE).write_text(cable)
+    (copy / "up" / NETWORK_PATH).write_text(cable)
     for node in ("pi2", "pi3"):
         pis.lab("boot", node)
 
@@ -97,12 +85,7 @@ def test_a_known_board_with_a_fresh_card_takes_name_and_labels_back(pis: Pis) ->
     node_uid = ("kubectl", "get", "node", "pi2", "-o", "jsonpath={.metadata.uid}")
     before = pis.ask("pi1", *node_uid)
     pis.lab("cut", "pi2")
-    folder = pis.folders["pi2"]
-    for disk in DISKS:
-        shutil.rmtree(folder / disk)
-        (folder / disk).mkdir()
-    shutil.rmtree(folder / "up")
-    shutil.copytree(folder / "fresh", folder / "up", symlinks=True)
+    flash(pis, "pi2")
     wait_for("pi2 NotReady", lambda: True if "pi2" not in pis.nodes_ready() else None, GONE_AFTER)
     pis.lab("boot", "pi2")
     join(pis, "pi2")
