@@ -10,6 +10,7 @@ import yaml
 
 from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
+from tests.kubeadm_certs import certificates, kubeadm_certs
 from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
@@ -20,6 +21,7 @@ def install_kubernetes(pi: FakePi) -> None:
     install_containerd(pi)
     pi.looks("kubeadm", "version", script=_kubeadm_version)
     pi.changes("kubeadm", "init", script=_kubeadm_init)
+    pi.changes("kubeadm", "init", "phase", "certs", script=kubeadm_certs)
     pi.changes("kubeadm", "join", script=_kubeadm_join)
     pi.changes("kubeadm", "reset", script=_kubeadm_reset)
     pi.looks("kubectl", script=_kubectl)
@@ -49,6 +51,8 @@ def _kubeadm_init(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
         if taken:
             return 1, f"[ERROR FileAvailable] {taken[0]} already exists"
     if "certs" not in skipped:
+        for name, text in certificates().items():
+            write(pi, name, text, 0o600)
         for name, text in INIT_FILES.items():
             write(pi, name, text, 0o600)
             yield

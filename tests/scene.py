@@ -21,6 +21,7 @@ from kubepi.machine import state
 from kubepi.machine.facts import dpkg_architecture, look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
+from tests.kubeadm_certs import certificates
 from tests.kubernetes_programs import INIT_FILES, install_kubernetes
 from tests.programs import boot, install_programs
 
@@ -146,7 +147,7 @@ class Master(FakePi):
 def master(folder: Path) -> FakePi:
     """A Pi that kubeadm made the master of a cluster."""
     pi = fresh_pi(folder)
-    for name, text in INIT_FILES.items():
+    for name, text in (INIT_FILES | certificates()).items():
         pi.put(name, text, 0o600)
     pi.running |= {"kubelet.service", "containerd.service"}
     pi.__class__ = Master

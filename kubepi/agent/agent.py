@@ -8,6 +8,7 @@ Tests: tests/unit/test_agent.py; the loop that drives it is in loop.py.
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from kubepi.agent.addressing import Addressing
 from kubepi.agent.console import Console
 from kubepi.agent.duties import Duties
 from kubepi.agent.following import Following
@@ -39,6 +40,7 @@ AWAITED = 5.0  # of one that is disabled: others wait to hear of it
 MOVING = {"electing", "joining", "starting", "leaving", DISABLING, ENABLING, OFF, SERVING}
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
+TELL_ALL = 60.0  # seconds for which all known peers are told where this node is
 
 
 @dataclass
@@ -64,10 +66,12 @@ class Agent:
         self.obeying = Obeying(self.host)
         self.placing = Placing(self.host)
         self.tidying = Tidying(self.host)
+        self.addressing = Addressing(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.led = Led(self.host)
         self.console = Console(self.host)
         self.seen = last_seen(self.host)
+        self.tell_all = self.host.monotonic() + TELL_ALL
         self.heard = asyncio.Event()
         saved = state.read_json(self.host, state.KNOWN) or {}
         self.known = {name: (node, address) for name, (node, address) in saved.items()}
@@ -141,7 +145,10 @@ class Agent:
         return sorted({*seeds, *silent})
 
     def whom_to_tell(self) -> list[str]:
-        """A few of those that elect or join, in turn: multicast may reach us and not them."""
+        """A few of those that elect or join, in turn: multicast may reach us and not them.
+
+        For a while after the start, or with another address, also all that were ever known.
+        """
         now = self.host.monotonic()
         waiting = sorted(
             peer.advert.address
@@ -151,7 +158,9 @@ class Agent:
         )  # fmt: skip
         self.turn += TOLD_AT_ONCE
         start = self.turn % max(len(waiting), 1)
-        return [*waiting[start:], *waiting[:start]][:TOLD_AT_ONCE]
+        few = [*waiting[start:], *waiting[:start]][:TOLD_AT_ONCE]
+        known = {address for _, address in self.known.values()} if now < self.tell_all else set()
+        return [*few, *sorted(known - {*few})]
 
     def write_down(self) -> None:
         """Peers for the other commands, known peers for the next boot."""

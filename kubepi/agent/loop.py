@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from kubepi.agent.agent import TICK, Agent
+from kubepi.agent.agent import TELL_ALL, TICK, Agent
 from kubepi.agent.copied import find_own_place
 from kubepi.agent.obeying import power_off
 from kubepi.decide.disabled import OFF
@@ -75,6 +75,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.obeying.do, agent.book, own_name)
     if disabled.is_disabled(host):
         return None
+    if agent.addressing.wanted(goal, agent.address()):
+        return partial(agent.addressing.do, goal, agent.address())
     is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
     if is_master and agent.duties.wanted(agent.book, agent.known):
         return partial(agent.duties.do, agent.book, agent.known)
@@ -124,5 +126,5 @@ async def _follow_address(agent: Agent, discovery: Discovery) -> Discovery:
     await discovery.stop()
     moved = Discovery(after, agent.hear)
     await moved.start()
-    agent.said = None
+    agent.said, agent.tell_all = None, now + TELL_ALL
     return moved

@@ -74,9 +74,10 @@ def is_passing(said: str) -> bool:
     return PASSING.search(said) is not None
 
 
-def is_ready(host: Host, config: str = "") -> str | None:
+def is_ready(host: Host, config: str = "", server: str = "") -> str | None:
     """None if the API answers `ok`; else what is in the way, in a few words."""
-    result = ask(host, "get", "--raw", "/readyz", timeout=5, config=config)
+    at = [f"--server={server}"] if server else []
+    result = ask(host, *at, "get", "--raw", "/readyz", timeout=5, config=config)
     if result.ok and result.stdout.strip() == "ok":
         return None
     last = (result.stderr or result.stdout).strip().splitlines()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kubepi.commands import changing
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import unique_name
-from kubepi.errors import LockHeld, NoGoal
+from kubepi.errors import LockHeld, NoGoal, NotYet, StepFailed
 from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
@@ -23,6 +23,9 @@ from kubepi.reconcile import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+    parser.add_argument(
+        "--addresses", action="store_true", help="only what a new address asks for (by the agent)"
+    )
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
@@ -30,6 +33,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
     goal = state.load_goal(host)
     if goal is None:
         raise NoGoal("this Pi was not told what to be", "kubepi init or kubepi join tells it")
+    if args.addresses:
+        return _follow_addresses(goal, host)
     goal = _own_goal(goal, host)
     if state.goal_reached(host) and goal == state.load_goal(host) and not args.dry_run:
         print("nothing to go on with: this Pi is what it should be", file=sys.stderr)
@@ -47,6 +52,16 @@ def run(args: argparse.Namespace, host: Host) -> int:
     except LockHeld as other:
         # a person is at it already: systemd has nothing to try again
         print(f"kubepi: {other.sentence}", file=sys.stderr)
+    return 0
+
+
+def _follow_addresses(goal: Goal, host: Host) -> int:
+    from kubepi.agent.addressing import follow
+
+    try:
+        follow(host, goal)
+    except NotYet as missing:
+        raise StepFailed(f"no answer from {missing.what}", "the agent tries it again") from missing
     return 0
 
 

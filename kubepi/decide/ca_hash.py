@@ -9,7 +9,7 @@ import hashlib
 SEQUENCE, INTEGER, VERSION, BIT_STRING = 0x30, 0x02, 0xA0, 0x03
 
 
-def _tlv(data: bytes, start: int, tag: int | None = None) -> tuple[int, int]:
+def tlv(data: bytes, start: int, tag: int | None = None) -> tuple[int, int]:
     """Start and end of the content of the DER value at `start`.
 
     Raises:
@@ -27,14 +27,23 @@ def _tlv(data: bytes, start: int, tag: int | None = None) -> tuple[int, int]:
     return start + header, start + header + length
 
 
-def ca_hash(pem: str) -> str:
-    """`sha256:<hex>` of the first certificate in `pem`; "" where there is none."""
+def first_certificate(pem: str) -> bytes:
+    """The first certificate in `pem`, as DER.
+
+    Raises:
+        ValueError: there is none.
+    """
     _, found, rest = pem.partition("-----BEGIN CERTIFICATE-----")
     body, ended, _ = rest.partition("-----END CERTIFICATE-----")
     if not found or not ended:
-        return ""
+        raise ValueError("no certificate")
+    return base64.b64decode("".join(body.split()), validate=True)
+
+
+def ca_hash(pem: str) -> str:
+    """`sha256:<hex>` of the first certificate in `pem`; "" where there is none."""
     try:
-        der = base64.b64decode("".join(body.split()), validate=True)
+        der = first_certificate(pem)
         position, end = _public_key(der)
     except ValueError:  # binascii.Error is one
         return ""
@@ -43,13 +52,13 @@ def ca_hash(pem: str) -> str:
 
 def _public_key(der: bytes) -> tuple[int, int]:
     """Where the SubjectPublicKeyInfo begins and ends in a certificate."""
-    certificate, _ = _tlv(der, 0, SEQUENCE)
-    position, _ = _tlv(der, certificate, SEQUENCE)
+    certificate, _ = tlv(der, 0, SEQUENCE)
+    position, _ = tlv(der, certificate, SEQUENCE)
     if der[position : position + 1] == bytes([VERSION]):  # it is optional
-        position = _tlv(der, position)[1]
-    position = _tlv(der, position, INTEGER)[1]  # serial number
+        position = tlv(der, position)[1]
+    position = tlv(der, position, INTEGER)[1]  # serial number
     for _ in range(4):  # algorithm, issuer, validity, subject
-        position = _tlv(der, position, SEQUENCE)[1]
-    start, end = _tlv(der, position, SEQUENCE)
-    _tlv(der, _tlv(der, start, SEQUENCE)[1], BIT_STRING)
+        position = tlv(der, position, SEQUENCE)[1]
+    start, end = tlv(der, position, SEQUENCE)
+    tlv(der, tlv(der, start, SEQUENCE)[1], BIT_STRING)
     return position, end

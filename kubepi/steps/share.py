@@ -34,6 +34,7 @@ from kubepi.steps.mounts import (
     disk_parts,
 )
 from kubepi.steps.names import own_address
+from kubepi.steps.nfs_connections import ConnectionsFollow
 from kubepi.steps.packages import AptPackages
 from kubepi.steps.parts import first_finding, make_right
 from kubepi.steps.services import ServiceRunning
@@ -130,10 +131,14 @@ class ShareMounted:
         return "share mounted"
 
     def _parts(self, host: Host, share: Share) -> list[Step]:
-        own = serves(host, self.goal, share)
+        own, before = serves(host, self.goal, share), followed_share(host)
         packages = AptPackages(("nfs-common",), self.goal.settings["downloads.kit"])
+        moved = before is not None and before.address != share.address
+        same = moved and self._server(host, share) == (host.read(state.SHARE_SERVER) or "").strip()
         return [
             *([] if own else [packages]),
+            # what pods have open goes on; else it would wait for the old address for ever
+            *([ConnectionsFollow(before.address, share.address)] if before and same else []),
             UnitsMasked(OLD_NFS, "rpcbind"),
             FolderShut(share.mount),
             Automount(share.mount, texts.own_mount(share) if own else texts.client_mount(share),
@@ -162,7 +167,16 @@ class ShareMounted:
             make_right([MountEnded(before.mount), FolderOpened(before.mount)], host)
         if share is not None:
             make_right(self._parts(host, share), host)
+            host.write(state.SHARE_SERVER, f"{self._server(host, share)}\n", 0o600)
         host.write(state.SHARE, f"{share or ''}\n", 0o600)
+
+    def _server(self, host: Host, share: Share) -> str:
+        """The name of the node that serves it; the address of one that is no node."""
+        if serves(host, self.goal, share):
+            return node_name(host)
+        heard = (peer.advert for peer in read_peers(host).values() if peer.trusted)
+        names = [advert.node for advert in heard if advert.address == share.address]
+        return names[0] if names else share.address
 
 
 @dataclass(frozen=True)

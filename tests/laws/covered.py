@@ -20,6 +20,10 @@ COVERED_THERE = {
     "test_stopping": (
         "KubeletStopped", "PodsStopped", "ServingEnded", "ShareAway", "WorkersDisabled",
     ),
+    "test_address": (
+        "AddressesNoted", "ControlPlaneAddressed", "EtcdMemberAddressed", "NodeAddressed",
+        "Restarted", "ServiceReady",
+    ),
     "test_apt": ("AptPackages",),
     "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),
     "test_card": ("CardFile", "CardLine", "FirstrunLine", "CardAsBefore"),
@@ -40,6 +44,7 @@ COVERED_THERE = {
     "test_leave": ("NetworkCleaned",),
     "test_manifests": ("AdminKubeconfig",),
     "test_names": ("ApiNamed",),
+    "test_nfs_connections": ("ConnectionsFollow",),
     "test_os_network": ("NetworkManagerIgnores", "WifiPowerSaveOff", "AvahiOnlyOn"),
     "test_os_services": ("FileRead", "KubeletRoom"),
     "test_packages": ("KubernetesPackages", "PackagesPurged"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.agent import MOST_A_SECOND, SETTLED, Agent
+from kubepi.agent.agent import MOST_A_SECOND, SETTLED, TELL_ALL, Agent
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret
@@ -56,6 +56,16 @@ def test_those_that_elect_or_join_are_told_directly_a_few_at_a_time(pi: FakePi) 
     assert {address for addresses in told for address in addresses} == {
         "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"
     }  # fmt: skip
+
+
+def test_all_that_are_known_are_told_where_this_node_is_now(pi: FakePi) -> None:
+    """Where multicast does not pass they would ask at its old address."""
+    known = {"1" * 16: ("pi1", "10.0.0.1"), "2" * 16: ("pi2", "10.0.0.2")}
+    state.write_json(pi, state.KNOWN, known)
+    agent = settled(pi, join_goal())
+    assert agent.whom_to_tell() == ["10.0.0.1", "10.0.0.2"]
+    pi.clock.seconds += TELL_ALL
+    assert agent.whom_to_tell() == []
 
 
 def record(advert: Advert, token: str = TOKEN) -> bytes:

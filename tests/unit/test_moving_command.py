@@ -251,6 +251,6 @@ def test_after_a_boot_the_move_goes_on_and_nothing_before_it(pi: FakePi) -> None
     pi.put(state.PENDING, "")
     pi.looks("kubectl", script=lambda pi, argv, stdin: (1, "connection refused"))
     with pytest.raises(StepFailed, match="the API"):
-        resume.run(argparse.Namespace(dry_run=False), pi)
+        resume.run(argparse.Namespace(dry_run=False, addresses=False), pi)
     assert not any("apply" in argv for argv in pi.ran)
     assert pi.exists(state.PENDING), "systemd tries again"

@@ -175,4 +175,4 @@ def test_a_waiver_holds_after_the_reboot_too(tmp_path: Path) -> None:
     with pytest.raises(StepFailed):
         init.run(parser.parse_args(words), pi)
     with pytest.raises(StepFailed):
-        resume.run(argparse.Namespace(dry_run=False), pi)
+        resume.run(argparse.Namespace(dry_run=False, addresses=False), pi)

@@ -10,6 +10,7 @@ from kubepi.decide.plan import common
 from kubepi.machine.step import Step
 from kubepi.steps.addon_removal import AddonAbsent
 from kubepi.steps.addons import AddonApplied, AddonReady
+from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
 from kubepi.steps.kubeadm import KubeadmInit
@@ -29,6 +30,8 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
         *common.machine(goal, facts),
         *common.kubernetes(goal, facts),
         KubeadmInit(goal, facts.can_lower_oom_score),
+        # the address may be another one since: what was interrupted or switched off comes up first
+        ControlPlaneAddressed(goal),
         ApiReady(),
         AddonApplied("flannel", goal),
         AddonApplied("access", goal),

@@ -1,0 +1,228 @@
+"""A node with another address, or whose API has one: what names the old address names the new.
+
+An etcd that is alone starts with the old peer URL in its data, and is told the new one when it
+runs; among others it is told by their quorum. May touch: /etc/kubernetes, etcd's list of members,
+kubelet, the containers of kube-proxy, flannel, controller manager and scheduler.
+Tests: tests/steps/test_address.py, tests/lab/test_address.py.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from kubepi.cluster import containers, etcd, kubectl
+from kubepi.decide.address import (
+    CERTIFICATES,
+    NAMED_IN,
+    Addresses,
+    certificate_addresses,
+    named_address,
+    readdressed,
+)
+from kubepi.decide.credentials import bootstrap_token
+from kubepi.decide.goal import Goal
+from kubepi.decide.kubeadm_config import Node, init_documents
+from kubepi.errors import NotYet
+from kubepi.machine import state
+from kubepi.machine.host import Host
+from kubepi.machine.step import Finding
+from kubepi.steps.apt import pinned_version
+from kubepi.steps.kubeadm import TOKEN, node_name, run_with_config
+from kubepi.steps.names import own_address
+
+FLANNEL_ADDRESS = "flannel.alpha.coreos.com/public-ip"
+
+
+@dataclass(frozen=True)
+class ControlPlaneAddressed:
+    """Certificates, credentials and manifests of this master name the address that it has."""
+
+    goal: Goal = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return "control plane's address"
+
+    def check(self, host: Host) -> Finding | None:
+        own = own_address(host, self.goal)
+        for path in CERTIFICATES:
+            if not _is_good(host, path, own):
+                return Finding(f"{path}.crt is not for {own}")
+        for name in NAMED_IN:
+            if (old := _old_address(host, name, own)) is not None:
+                return Finding(f"{name} says {old}, it is {own}")
+        return None
+
+    def apply(self, host: Host) -> None:
+        own = own_address(host, self.goal)
+        for path, phase in CERTIFICATES.items():
+            if not _is_good(host, path, own):
+                self._make(host, path, phase, own)
+        host.sync()  # before anything starts that reads them
+        for name in NAMED_IN:
+            if (old := _old_address(host, name, own)) is not None:
+                text = readdressed(host.read(name) or "", old, own)
+                host.write(name, text, host.mode(name) or 0o600)
+
+    def _make(self, host: Host, path: str, phase: str, own: str) -> None:
+        host.remove(f"{path}.crt")  # what is there kubeadm keeps, or trips over
+        host.remove(f"{path}.key")
+        node = Node(node_name(host), own, (), can_lower_oom_score=True)
+        token = bootstrap_token(state.need_secret(host, TOKEN))
+        documents = init_documents(
+            self.goal.settings, node, pinned_version(host), self.goal.api_name, token
+        )
+        run_with_config(host, documents[:2], "init", "phase", "certs", phase)
+
+
+def _is_good(host: Host, path: str, own: str) -> bool:
+    is_for = certificate_addresses(host.read(f"{path}.crt") or "")
+    return own in is_for and bool(host.read(f"{path}.key"))
+
+
+def _old_address(host: Host, name: str, own: str) -> str | None:
+    named = named_address(name, host.read(name) or "")
+    return None if named == own else named
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """What read the old addresses when it started starts again and reads the new ones.
+
+    Pods of the host's network have a copy of /etc/hosts as it was, and what kubelet has open to
+    the API ends nowhere. A mark that the next boot forgets says that it is done.
+    """
+
+    containers: tuple[str, ...]
+    addresses: Addresses
+    kubelet: bool = False
+
+    @property
+    def name(self) -> str:
+        names = ", ".join((*(["kubelet"] if self.kubelet else []), *self.containers))
+        return f"{names} restarted"
+
+    @property
+    def _mark(self) -> str:
+        return f"{state.RUN}/restarted-{self.containers[0]}"
+
+    def check(self, host: Host) -> Finding | None:
+        noted = (host.read(state.ADDRESSES) or "").strip()
+        if str(self.addresses) in (noted, host.read(self._mark)):
+            return None
+        return Finding(f"{noted} is {self.addresses} now")
+
+    def apply(self, host: Host) -> None:
+        for container in containers.running(host, self.containers):
+            containers.kill(host, container)
+        if self.kubelet:
+            # it forgets how often a container ended; one that was stopped on purpose stays so
+            host.run(["systemctl", "try-restart", "kubelet.service"])
+        host.mkdir(state.RUN)
+        host.write(self._mark, str(self.addresses))
+
+
+@dataclass(frozen=True)
+class ServiceReady:
+    """The API answers by its service, too: kube-proxy here knows where it is now.
+
+    Flannel asks it there, and ends where nobody answers.
+    """
+
+    goal: Goal = field(repr=False)
+    patience: float = 180.0
+
+    @property
+    def name(self) -> str:
+        return "service of the API"
+
+    def check(self, host: Host) -> Finding | None:
+        seen = self._seen(host)
+        return None if seen is None else Finding(seen)
+
+    def apply(self, host: Host) -> None:
+        host.wait_until(self.name, lambda: self._seen(host), self.patience, 1.0)
+
+    def _seen(self, host: Host) -> str | None:
+        first = IPv4Network(self.goal.settings["kubernetes.service_subnet"])[1]
+        return kubectl.is_ready(host, server=f"https://{first}")
+
+
+@dataclass(frozen=True)
+class EtcdMemberAddressed:
+    """etcd's list of members has this master's address."""
+
+    goal: Goal = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return "etcd's peer URL"
+
+    def check(self, host: Host) -> Finding | None:
+        member, wanted = self._member(host), self._wanted(host)
+        return None if member.peer_urls == (wanted,) else Finding(", ".join(member.peer_urls))
+
+    def apply(self, host: Host) -> None:
+        etcd.update(host, self._member(host), self._wanted(host))
+
+    def _wanted(self, host: Host) -> str:
+        return f"https://{own_address(host, self.goal)}:2380"
+
+    def _member(self, host: Host) -> etcd.Member:
+        own = [m for m in etcd.members(host) if m.name == node_name(host)]
+        if not own:
+            raise NotYet("this master's etcd among the members")
+        return own[0]
+
+
+@dataclass(frozen=True)
+class NodeAddressed:
+    """This node is Ready, and the others are told its address: by kubelet, and by flannel."""
+
+    goal: Goal = field(repr=False)
+    patience: float = 180.0
+
+    @property
+    def name(self) -> str:
+        return "this node's address"
+
+    def check(self, host: Host) -> Finding | None:
+        seen = self._seen(host)
+        return None if seen is None else Finding(seen)
+
+    def apply(self, host: Host) -> None:
+        host.wait_until("this node's address", lambda: self._seen(host), self.patience, 1.0)
+
+    def _seen(self, host: Host) -> str | None:
+        own = own_address(host, self.goal)
+        try:
+            node = kubectl.get_node(host, node_name(host))
+        except NotYet as missing:
+            return f"no answer from {missing.what}"
+        if node is None:
+            return "the node is not registered"
+        told = node["status"].get("addresses", [])
+        if {"type": "InternalIP", "address": own} not in told:
+            return f"its Node does not have {own} yet"
+        flannel = node["metadata"].get("annotations", {}).get(FLANNEL_ADDRESS, own)
+        if flannel != own:
+            return f"flannel has {flannel}"
+        return kubectl.not_ready_because(node)
+
+
+@dataclass(frozen=True)
+class AddressesNoted:
+    """All that is to follow did; until then each start of the agent goes on with it."""
+
+    addresses: Addresses
+
+    @property
+    def name(self) -> str:
+        return "addresses noted"
+
+    def check(self, host: Host) -> Finding | None:
+        noted = (host.read(state.ADDRESSES) or "").strip()
+        return None if noted == str(self.addresses) else Finding(noted or "nothing is noted")
+
+    def apply(self, host: Host) -> None:
+        host.sync()
+        host.write(state.ADDRESSES, f"{self.addresses}\n", 0o600)

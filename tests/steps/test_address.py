@@ -1,0 +1,153 @@
+"""steps/address.py: what names the old address names the new one, cut at every effect."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kubepi.decide.address import CERTIFICATES, Addresses, certificate_addresses
+from kubepi.decide.goal import Goal
+from kubepi.decide.plan import address
+from kubepi.errors import CommandFailed, NotYet
+from kubepi.machine import state
+from kubepi.machine.step import Step
+from kubepi.steps.address import (
+    AddressesNoted,
+    ControlPlaneAddressed,
+    EtcdMemberAddressed,
+    NodeAddressed,
+    Restarted,
+    ServiceReady,
+)
+from kubepi.steps.parts import make_right
+from tests.address_programs import FILES, MEMBERS, OLD, Moved, moved_master
+from tests.fakes import FakePi
+from tests.kubeadm_certs import OWN
+from tests.scene import init_goal, join_goal
+from tests.steps.lawful import obeys
+
+GOAL = init_goal()
+NOW = Addresses(OWN, OWN)
+KUBELET = Restarted(("kube-proxy", "kube-scheduler"), NOW, kubelet=True)
+
+
+def moved(pi: FakePi) -> Moved:
+    assert isinstance(pi, Moved)
+    return pi
+
+
+def test_certificates_credentials_and_manifests_follow(tmp_path: Path) -> None:
+    pi = obeys(ControlPlaneAddressed(GOAL), moved_master, tmp_path)
+    for name, text in FILES.items():
+        others = text.count(f"1{OLD}")  # another member of etcd stays where it is
+        after = pi.read(name) or ""
+        assert after.count(OLD) == after.count(f"1{OLD}") == others
+        assert after.count(OWN) == text.count(OLD) - others
+        assert pi.mode(name) == 0o600
+    for path in CERTIFICATES:
+        assert certificate_addresses(pi.read(f"{path}.crt") or "") == {"127.0.0.1", OWN}
+
+
+def test_a_key_that_a_cut_emptied_is_made_again(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    step = ControlPlaneAddressed(GOAL)
+    step.apply(pi)
+    pi.put("/etc/kubernetes/pki/etcd/peer.key", "")
+    assert str(step.check(pi)) == f"/etc/kubernetes/pki/etcd/peer.crt is not for {OWN}"
+
+
+def test_the_token_is_in_no_argument_and_in_no_file_afterwards(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    ControlPlaneAddressed(GOAL).apply(pi)
+    assert not pi.exists(f"{state.RUN}/kubeadm.yaml")
+    assert not any("canary" in word for argv in pi.ran for word in argv)
+
+
+def test_what_read_the_old_addresses_starts_again_and_nothing_else(tmp_path: Path) -> None:
+    pi = moved(obeys(KUBELET, moved_master, tmp_path))
+    assert {"2-kube-proxy", "2-kube-scheduler", "1-flannel", "1-of-a-user"} <= {*pi.containers}
+    assert pi.told["kubelet"] == OWN
+
+
+def test_after_a_boot_it_is_not_known_what_was_restarted(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    KUBELET.apply(pi)
+    assert KUBELET.check(pi) is None
+    pi.power_cut()
+    assert KUBELET.check(pi) is not None
+
+
+def test_nothing_is_restarted_for_no_new_address(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    pi.put(state.ADDRESSES, f"{NOW}\n")
+    assert KUBELET.check(pi) is None
+
+
+def test_kubelet_that_was_stopped_on_purpose_stays_so(tmp_path: Path) -> None:
+    pi = moved(moved_master(tmp_path / "pi"))
+    pi.running.discard("kubelet.service")
+    KUBELET.apply(pi)
+    assert pi.told["kubelet"] == OLD
+
+
+def test_a_container_that_ends_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    pi = moved(moved_master(tmp_path / "pi"))
+    kill = ("ctr", "--namespace", "k8s.io", "tasks", "kill")
+    pi.changes(*kill, script=lambda pi, argv, stdin: (1, "process already finished: not found"))
+    KUBELET.apply(pi)
+    pi.changes(*kill, script=lambda pi, argv, stdin: (1, "permission denied"))
+    with pytest.raises(CommandFailed):
+        KUBELET.apply(pi)
+
+
+def test_etcd_is_told_the_new_peer_url_of_this_member_alone(tmp_path: Path) -> None:
+    pi = obeys(EtcdMemberAddressed(GOAL), moved_master, tmp_path)
+    rows = json.loads(pi.read(MEMBERS) or "")
+    assert rows == [[0xA1, "pi7", OWN], [0xB2, "pi8", f"1{OLD}"]]
+
+
+def test_without_an_etcd_nobody_can_be_asked(tmp_path: Path) -> None:
+    pi = moved(moved_master(tmp_path / "pi"))
+    pi.containers.clear()
+    with pytest.raises(NotYet, match="etcd"):
+        EtcdMemberAddressed(GOAL).check(pi)
+
+
+def healing(folder: Path) -> FakePi:
+    """While somebody waits, kubelet, kube-proxy and flannel come up again."""
+    pi = moved(moved_master(folder))
+
+    def heal() -> None:
+        pi.told.update(kubelet=OWN, flannel=OWN)
+        pi.containers["2-kube-proxy"] = pi.containers.pop("1-kube-proxy", "kube-proxy")
+
+    pi.clock.on_sleep.append(heal)
+    return pi
+
+
+@pytest.mark.parametrize("step", [ServiceReady(GOAL), NodeAddressed(GOAL)], ids=["API", "node"])
+def test_what_others_do_is_waited_for(step: Step, tmp_path: Path) -> None:
+    obeys(step, healing, tmp_path)
+
+
+def test_what_is_waited_for_is_told(tmp_path: Path) -> None:
+    pi, step = moved(moved_master(tmp_path / "pi")), NodeAddressed(GOAL)
+    assert str(ServiceReady(GOAL).check(pi)) == f"dial tcp {OLD}: no route to host"
+    assert str(step.check(pi)) == f"its Node does not have {OWN} yet"
+    pi.told["kubelet"] = OWN
+    assert str(step.check(pi)) == f"flannel has {OLD}"
+
+
+def test_it_is_noted_last(tmp_path: Path) -> None:
+    obeys(AddressesNoted(NOW), moved_master, tmp_path)
+
+
+@pytest.mark.parametrize("goal", [GOAL, join_goal()], ids=["master", "worker"])
+def test_the_whole_plan_and_a_second_run_changes_nothing(tmp_path: Path, goal: Goal) -> None:
+    pi = moved_master(tmp_path / "pi")
+    plan = address.plan(goal, NOW)
+    make_right(plan, pi)
+    assert [step.name for step in plan if step.check(pi) is not None] == []
+    before = len(pi.ran)
+    make_right(plan, pi)
+    assert len(pi.ran) == before
