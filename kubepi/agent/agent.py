@@ -27,6 +27,7 @@ from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, host_lines
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
 from kubepi.decide.votes import write_rank, write_vote
+from kubepi.decide.wish import FORGET, parse_wish
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -57,6 +58,7 @@ class Agent:
     record: bytes = b""
     decision: str = ""
     turn: int = 0
+    forgot: str = ""  # the number of our own wish
 
     def __post_init__(self) -> None:
         self.own_id = node_id(self.host)
@@ -169,7 +171,7 @@ class Agent:
         if self.book != self.written:
             state.write_json(self.host, PEERS, to_json(self.book), 0o644)
             self.written = self.book
-        gone = self.duties.returning.forgotten
+        gone = self.duties.returning.forgotten | self._forgotten()
         self.book = {name: peer for name, peer in self.book.items() if name not in gone}
         known = {name: about for name, about in self.known.items() if name not in gone}
         for name, peer in self.book.items():
@@ -180,6 +182,16 @@ class Agent:
         if known != self.known:
             self.known = known
             state.write_json(self.host, state.KNOWN, known)
+
+    def _forgotten(self) -> set[str]:
+        """Ids of nodes that a wish names, another's or our own; one that speaks again is back."""
+        names, self.obeying.forgotten = self.obeying.forgotten, set()
+        wish = parse_wish(self.said.wish) if self.said is not None else None
+        if wish is not None and wish.verb == FORGET and wish.number != self.forgot:
+            self.forgot = wish.number
+            names |= set(wish.targets)
+        heard = {name for name, peer in self.book.items() if peer.advert.node in names}
+        return heard | {name for name, (node, _) in self.known.items() if node in names}
 
     def keep_names(self, goal: Goal) -> None:
         is_master = goal.role == "master"

@@ -12,7 +12,7 @@ from kubepi.decide import wish as wishes
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import Book
 from kubepi.decide.wish import Obeyed, Wish, new_wishes
-from kubepi.errors import KubepiError
+from kubepi.errors import KubepiError, NotYet, StepFailed
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
 
@@ -21,10 +21,14 @@ RESUME = "kubepi-resume.service"
 
 @dataclass
 class Obeying:
-    """`obeyed`: the last wish of each node, by the id of who asked."""
+    """`obeyed`: the last wish of each node, by the id of who asked.
+
+    `forgotten`: names of nodes that the agent is to know no more.
+    """
 
     host: Host
     obeyed: dict[str, Obeyed] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         saved = state.read_json(self.host, state.OBEYED) or {}
@@ -64,6 +68,8 @@ class Obeying:
         elif wish.verb == wishes.POWER_OFF and disabled.is_stopped(self.host):
             # the agent says so first
             self.host.write(state.GOING_OFF, "", 0o600)
+        elif wish.verb == wishes.FORGET:
+            self._forget(wish)
         elif wish.verb not in KNOWN:
             self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")
 
@@ -73,6 +79,18 @@ class Obeying:
         share = state.followed_share(self.host)
         if share is not None:
             check_share(self.host, share, node, wish.number)
+
+    def _forget(self, wish: Wish) -> None:
+        self.forgotten |= set(wish.targets)
+        if not self.host.exists(state.WAS_MASTER):
+            return
+        from kubepi.steps.forget import NodeForgotten
+        from kubepi.steps.parts import make_right
+
+        try:
+            make_right([NodeForgotten(name) for name in wish.targets], self.host)
+        except NotYet as missing:
+            raise StepFailed(f"needs {missing.what}") from missing
 
     def _disable(self, until: str) -> None:
         """A node that somebody disabled by itself stays as it is."""
@@ -95,4 +113,5 @@ def power_off(host: Host) -> None:
 UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT: "boot"}
 KNOWN = {
     wishes.CHECK_SHARE, *UNTIL, wishes.GO_ON_WITHOUT, wishes.ENABLE, wishes.POWER_OFF,
+    wishes.FORGET,
 }  # fmt: skip

@@ -42,6 +42,10 @@ def update(host: Host, member: Member, peer_url: str) -> Result:
     return host.run(_command(host, "member", "update", member.identity, f"--peer-urls={peer_url}"))
 
 
+def remove(host: Host, member: Member) -> Result:
+    return host.run(_command(host, "member", "remove", member.identity))
+
+
 def _command(host: Host, *words: str) -> list[str]:
     found = containers.running(host, ["etcd"])
     if not found:

@@ -1,4 +1,4 @@
-"""Every Pi seen on the LAN, trusted or not, with its board, role and state."""
+"""Every Pi seen on the LAN, trusted or not, with its board and state; a dead one is forgotten."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import Book, Peer
+from kubepi.errors import UsageError
 from kubepi.lan.peers import PEERS, read_peers
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -19,6 +20,12 @@ COLUMNS = ("NAME", "ADDRESS", "BOARD", "ROLE", "STATE", "CLUSTER", "TRUSTED", "H
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "forget", nargs="*", metavar="forget NAME",
+        help="take a dead node out of the cluster: its Node, its place in etcd, its name",
+    )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="forget it though it seems alive")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be forgotten")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--watch", action="store_true", help="go on looking, until Ctrl-C")
     parser.add_argument("--token-file", metavar="FILE", help="token to tell the trusted by")
@@ -29,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
+    if args.forget:
+        return _forget(args, host)
     if args.watch:
         return _watch(args, host)
     book = read_peers(host) if host.exists(PEERS) else _listen(args, host)
@@ -42,6 +51,17 @@ def run(args: argparse.Namespace, host: Host) -> int:
     for row in table([COLUMNS, *(_row(peer, host.monotonic()) for peer in peers)]):
         print(row)
     return 0
+
+
+def _forget(args: argparse.Namespace, host: Host) -> int:
+    from kubepi.commands.forgetting import forget
+
+    if args.forget[0] != "forget" or len(args.forget) != 2:
+        raise UsageError(
+            f"kubepi nodes does not understand {' '.join(args.forget)!r}",
+            "one dead node is forgotten by: sudo kubepi nodes forget NAME",
+        )
+    return forget(host, args.forget[1], args.force, args.dry_run)
 
 
 def _watch(args: argparse.Namespace, host: Host) -> int:

@@ -17,6 +17,7 @@ DISABLE_UNTIL_BOOT = "disable-until-boot"
 GO_ON_WITHOUT = "go-on-without"  # the nodes it names: they are not waited for any more
 POWER_OFF = "power-off"  # of a node that is disabled
 ENABLE = "enable"
+FORGET = "forget"  # the nodes it names, which are dead
 FRESH = 3600.0  # seconds by which the clocks of two Pis may differ
 
 
@@ -32,7 +33,7 @@ class Wish:
         return f"{self.number} {self.verb} {','.join(self.targets)}".rstrip()
 
     def is_for(self, node: str) -> bool:
-        return self.verb == GO_ON_WITHOUT or not self.targets or node in self.targets
+        return self.verb in (GO_ON_WITHOUT, FORGET) or not self.targets or node in self.targets
 
 
 @dataclass(frozen=True)

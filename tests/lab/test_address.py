@@ -3,6 +3,7 @@
 `tests/run --long address`. The seed is printed; KUBEPI_SEED repeats the moments of the cuts.
 """
 
+import json
 import os
 import random
 import time
@@ -10,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from addresses import TLS, Leases, left_of, wait_healed
-from freshcards import keep_fresh
-from pis import KIT, Pis
+from addresses import TLS, Leases, left_of, nodes_of, wait_healed
+from freshcards import flash, keep_fresh
+from pis import KIT, Pis, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("address")]
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
@@ -130,3 +131,56 @@ def test_all_get_new_addresses_at_once(pis: Pis, leases: Leases) -> None:
     before = [leases.renew(node) for node in NODES]
     tell("new addresses of all", wait_healed(pis, NODES, since))
     check_master(pis, before[0])
+
+
+# --- a dead node --------------------------------------------------------------------------
+
+
+def test_a_node_that_is_alive_is_not_forgotten(pis: Pis) -> None:
+    done = pis.run("pi2", "kubepi", "nodes", "forget", "pi3")
+    assert done.returncode == 2
+    assert "pi3 is alive" in done.stderr
+    assert "kubepi reset" in done.stderr
+    assert "pi3" in nodes_of(pis)
+
+
+def test_a_dead_worker_is_forgotten_from_another_worker(pis: Pis) -> None:
+    pis.lab("cut", "pi3")
+    wait_for("pi3 NotReady", lambda: True if "pi3" not in pis.nodes_ready() else None, GONE_AFTER)
+    done = pis.run("pi2", "kubepi", "nodes", "forget", "pi3")
+    assert done.returncode == 0, done.stderr
+    assert set(nodes_of(pis)) == {"pi1", "pi2"}
+    for node in ("pi1", "pi2"):
+        wait_forgotten(pis, node)
+        heard = json.loads(pis.ask(node, "kubepi", "nodes", "--json"))
+        assert "pi3" not in [peer["advert"]["node"] for peer in heard]
+    done = pis.run("pi2", "kubepi", "nodes", "forget", "pi3")
+    assert done.returncode == 2
+    assert "no node pi3 is known" in done.stderr
+
+
+def wait_forgotten(pis: Pis, node: str) -> None:
+    grep = ("grep", "-w", "pi3", "/etc/hosts", "/var/lib/kubepi/known-peers.json")
+    wait_for(
+        f"{node} to know pi3 no more",
+        lambda: True if pis.run(node, *grep).returncode == 1 else None, 30,
+    )  # fmt: skip
+
+
+def test_one_that_comes_back_from_the_dead_is_a_node_again(pis: Pis) -> None:
+    pis.lab("boot", "pi3")
+    pis.wait_ready(NODES)
+    assert pis.web_answers("pi3") == {f"hello from {node}" for node in NODES}
+    assert pis.run("pi3", "kubepi", "status").returncode == 0
+
+
+def test_a_fresh_card_in_its_board_comes_back_under_its_name(pis: Pis) -> None:
+    pis.lab("cut", "pi3")
+    flash(pis, "pi3")
+    wait_for("pi3 NotReady", lambda: True if "pi3" not in pis.nodes_ready() else None, GONE_AFTER)
+    assert pis.run("pi1", "kubepi", "nodes", "forget", "pi3").returncode == 0
+    assert set(nodes_of(pis)) == {"pi1", "pi2"}
+    pis.lab("boot", "pi3")
+    join(pis, "pi3")
+    pis.wait_ready(NODES)
+    assert pis.web_answers("pi3") == {f"hello from {node}" for node in NODES}

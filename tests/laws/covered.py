@@ -35,6 +35,7 @@ COVERED_THERE = {
     "test_first_boot": ("LoginUser", "TimeZone"),
     "test_files": ("File", "FileRestored", "MarkedBlock", "BlockAbsent"),
     "test_images": ("ImagesImported", "ImagesPulled"),
+    "test_forget": ("NodeForgotten",),
     "test_hook": ("SshHostKeys", "SecretsOffCard", "HookGone", "HookScripted"),
     "test_identity": ("UniqueIdentity", "HostNamed", "HostNameRestored"),
     "test_kit": ("CardKit", "KitOffCard"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kubepi.cluster import etcd
 from kubepi.decide.address import CERTIFICATES, Addresses, certificate_addresses
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import address
@@ -104,6 +105,12 @@ def test_etcd_is_told_the_new_peer_url_of_this_member_alone(tmp_path: Path) -> N
     pi = obeys(EtcdMemberAddressed(GOAL), moved_master, tmp_path)
     rows = json.loads(pi.read(MEMBERS) or "")
     assert rows == [[0xA1, "pi7", OWN], [0xB2, "pi8", f"1{OLD}"]]
+
+
+def test_a_member_is_removed_by_its_identity(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    etcd.remove(pi, next(m for m in etcd.members(pi) if m.name == "pi8"))
+    assert [m.name for m in etcd.members(pi)] == ["pi7"]
 
 
 def test_without_an_etcd_nobody_can_be_asked(tmp_path: Path) -> None:
