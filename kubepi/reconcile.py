@@ -14,12 +14,14 @@ from kubepi.decide import preflight
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.masters import becomes_master
 from kubepi.decide.plan import disable, enable, hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
-from kubepi.lan.peers import the_master
+from kubepi.lan.peers import read_peers, the_master
 from kubepi.log import LOG_FILE
 from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
+from kubepi.machine.fitness import own_rank
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import Counts, preview, run_plan
@@ -114,12 +116,15 @@ def prepare_first_boot(
 
 
 def decided(goal: Goal, host: Host) -> Goal:
-    """What the election made of "up": the master of a new cluster, or a worker of the one there."""
+    """What the election made of "up": the master of a new cluster, or a member of the one there."""
     decision = state.read_json(host, state.ELECTION)
     if decision["verdict"] == "lead":
         return replace(goal, verb="init", was=None)
     settings = {**goal.settings, "cluster.name": the_master(host).cluster}
-    return replace(goal, verb="join", was=None, settings=settings)
+    rank = own_rank(look(host), settings, host)
+    peers, node = read_peers(host), (host.read(state.NODE_ID) or "").strip()
+    as_master = becomes_master(settings, node, rank, peers, host.monotonic())
+    return replace(goal, verb="join", was=None, settings=settings, as_master=as_master)
 
 
 def reconcile_move(host: Host, options: Options) -> Done:

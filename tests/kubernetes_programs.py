@@ -11,6 +11,7 @@ import yaml
 from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
 from tests.kubeadm_certs import certificates, kubeadm_certs
+from tests.master_programs import install_etcd, join_as_master, own_api_is_up, own_name
 from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
@@ -25,6 +26,7 @@ def install_kubernetes(pi: FakePi) -> None:
     pi.changes("kubeadm", "join", script=_kubeadm_join)
     pi.changes("kubeadm", "reset", script=_kubeadm_reset)
     pi.looks("kubectl", script=_kubectl)
+    install_etcd(pi)
 
 
 def _kubeadm_version(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
@@ -71,6 +73,8 @@ def _kubeadm_init(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
 def _kubeadm_join(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     config = yaml.safe_load(Path(argv[argv.index("--config") + 1]).read_text())
     assert config["discovery"]["bootstrapToken"]["caCertHashes"][0].startswith("sha256:")
+    if "controlPlane" in config:
+        return (yield from join_as_master(pi, argv, config))
     for name in ("/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/bootstrap-kubelet.conf"):
         if pi.exists(name):
             return 1, f"[ERROR FileAvailable] {name} already exists"
@@ -95,7 +99,9 @@ def _kubeadm_join(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
 
 def _kubeadm_reset(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     pi.running.discard("kubelet.service")
-    for folder in ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/etcd"):
+    skips = "--skip-phases=remove-etcd-member" in argv
+    assert own_name(pi) not in pi.etcd_elsewhere, "wiped, and etcd counts it still"
+    for folder in ("/etc/kubernetes", "/var/lib/kubelet", *([] if skips else ["/var/lib/etcd"])):
         for path in sorted(pi.path(folder).rglob("*"), reverse=True):
             if path.is_dir():
                 path.rmdir()
@@ -129,6 +135,8 @@ def _save_objects(pi: FakePi, objects: dict[str, dict[str, Any]]) -> None:
 def _api_is_up(pi: FakePi) -> bool:
     if pi.read("/etc/kubernetes/admin.conf") is None:
         return bool(pi.read("/etc/kubernetes/kubelet.conf"))  # a worker asks the master's
+    if pi.read("/etc/kubernetes/super-admin.conf") is None:
+        return bool(pi.read("/etc/kubernetes/admin.conf"))  # a further master: any of them answers
     return "kubelet.service" in pi.running and all(pi.read(name) for name in INIT_FILES)
 
 
@@ -137,6 +145,8 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
         return 1, "connection refused"
     # kubectl --kubeconfig FILE --cache-dir FOLDER --request-timeout=… VERB …
     words = list(argv[6:])
+    if "--server=https://127.0.0.1:6443" in words and not own_api_is_up(pi):
+        return 1, "connection refused"
     if "/readyz" in words:
         return 0, "ok"
     if words[:1] == ["apply"]:

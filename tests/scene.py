@@ -16,6 +16,7 @@ from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.peerbook import Peer
 from kubepi.decide.settings import KINDS
 from kubepi.decide.votes import Vote, write_vote
+from kubepi.decide.wish import parse_wish
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.facts import dpkg_architecture, look
@@ -23,6 +24,7 @@ from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.kubeadm_certs import certificates
 from tests.kubernetes_programs import INIT_FILES, install_kubernetes
+from tests.master_programs import kubelet_works, own_name
 from tests.programs import boot, install_programs
 
 VERSION = "v1.36.3"
@@ -99,6 +101,10 @@ def join_goal(**changes: object) -> Goal:
     return Goal("join", settings(**changes))
 
 
+def join_master_goal(**changes: object) -> Goal:
+    return Goal("join", settings(**changes), as_master=True)
+
+
 def up_goal(**changes: object) -> Goal:
     """With `cluster__expect=1` this Pi is alone, and fit enough; else there is a master."""
     waived = ["board", "clock", "memory", "network", "processors", "userland"]
@@ -106,7 +112,7 @@ def up_goal(**changes: object) -> Goal:
 
 
 def reset_goal(before: Goal) -> Goal:
-    return Goal("reset", before.settings, was=before.verb)
+    return Goal("reset", before.settings, was=before.verb, as_master=before.as_master)
 
 
 def fresh_pi(folder: Path, board: str = "") -> FakePi:
@@ -193,12 +199,13 @@ def give_token(pi: FakePi) -> None:
 
 def _agent_works(pi: FakePi) -> None:
     """While somebody waits: the agent hears the master; the master lets a leaver go."""
+    kubelet_works(pi)
     if "kubepi-agent.service" not in pi.running:
         return
     master = Advert(
         cluster="home", node="pi1", node_id=MASTER_ID, address="10.0.0.1", role="master",
         state="ready", ca_hash="sha256:" + "0" * 64, kubernetes=VERSION, sequence=1,
-        vote=write_vote(Vote(master=MASTER_ID)),
+        vote=write_vote(Vote(master=MASTER_ID)), answer=_admitted(pi),
     )  # fmt: skip
     goal = state.load_goal(pi)
     is_alone = goal is not None and goal.settings["cluster.expect"] == 1
@@ -212,10 +219,20 @@ def _agent_works(pi: FakePi) -> None:
         pi.master_knows.clear()
 
 
+def _admitted(pi: FakePi) -> str:
+    """pi1 takes a member that never voted out of etcd; one of two voters it cannot take out."""
+    wish = parse_wish(pi.read(state.WISH) or "")
+    if wish is None or pi.etcd_elsewhere.get(own_name(pi)) == "voter":
+        return ""
+    pi.etcd_elsewhere.pop(own_name(pi), None)
+    return wish.number
+
+
 def power_on(pi: FakePi) -> None:
     """After a cut: the disk's truth, an empty /run, and what systemd starts."""
     pi.power_cut()
     boot(pi)
+    kubelet_works(pi)
     firmware(pi)
 
 

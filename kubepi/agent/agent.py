@@ -13,22 +13,24 @@ from kubepi.agent.console import Console
 from kubepi.agent.duties import Duties
 from kubepi.agent.following import Following
 from kubepi.agent.led import Led
+from kubepi.agent.living import Living
 from kubepi.agent.obeying import Obeying
 from kubepi.agent.placing import Placing
 from kubepi.agent.tidying import Tidying
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
 from kubepi.decide.adverts import Advert, encode
+from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.hosts import HOSTS, host_lines
+from kubepi.decide.hosts import HOSTS, api_address, host_lines, named_address, other_apis
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
-from kubepi.lan.peers import PEERS, to_json
+from kubepi.lan.peers import CA, PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.steps.clock import last_seen
@@ -70,6 +72,7 @@ class Agent:
         self.tidying = Tidying(self.host)
         self.addressing = Addressing(self.host)
         self.voter = Voter(self.host, self.own_id)
+        self.living = Living(self.host)
         self.led = Led(self.host)
         self.console = Console(self.host)
         self.seen = last_seen(self.host)
@@ -192,10 +195,19 @@ class Agent:
             names |= set(wish.targets)
         heard = {name for name, peer in self.book.items() if peer.advert.node in names}
         return heard | {name for name, (node, _) in self.known.items() if node in names}
+    def apis(self, goal: Goal) -> tuple[str, list[str]]:
+        """The own address if this is a master, and those of the others of its control plane."""
+        is_master = goal.verb == "init" or (
+            goal.role == "master" and self.host.exists(state.WAS_MASTER)
+        )
+        own_ca = ca_hash(self.host.read(CA) or "")
+        return self.address() if is_master else "", other_apis(self.book, own_ca)
 
     def keep_names(self, goal: Goal) -> None:
-        is_master = goal.role == "master"
-        lines = host_lines(goal.api_name, self.address(), is_master, self.book, self.known)
+        own, others = self.apis(goal)
+        now = named_address(goal.api_name, self.host.read(HOSTS) or "")
+        api = api_address(own, others, self.living.ready, now)
+        lines = host_lines(goal.api_name, api, self.book, self.known)
         # nobody heard yet, after a boot: what is in the file is better than nothing
         if not any(goal.api_name in line for line in lines):
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubepi.agent.returning import Known, Returning
-from kubepi.cluster import kubectl
+from kubepi.cluster import etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import Book
@@ -22,6 +22,7 @@ from kubepi.machine.host import Host
 TOKEN_SECONDS = 3600
 RENEW_BEFORE = 900
 DRAIN_SECONDS = 60
+MASTER = "node-role.kubernetes.io/control-plane"  # kubeadm's label
 
 
 def token_secret(token: str, now: float) -> str:
@@ -135,3 +136,6 @@ class Duties:
             # it leaves all the same; what could not move is started elsewhere later
             self.host.log.tell(f"agent: {node} leaves undrained: {error.sentence}")
         kubectl.tell(self.host, "delete", "node", node, "--ignore-not-found", "--wait=false")
+        if MASTER in found["metadata"].get("labels", {}) and etcd.forget_node(self.host, node):
+            # it does that itself too, where its own etcd still answers
+            self.host.log.tell(f"agent: {node} is out of etcd")

@@ -11,6 +11,7 @@ from functools import partial
 
 from kubepi.agent.agent import TELL_ALL, TICK, Agent
 from kubepi.agent.copied import find_own_place
+from kubepi.agent.living import EVERY
 from kubepi.agent.obeying import power_off
 from kubepi.decide.disabled import OFF
 from kubepi.decide.goal import Goal
@@ -35,6 +36,7 @@ async def run_agent(host: Host) -> None:
     direct = await open_direct(agent.own, agent.hear)
     discovery = Discovery(agent.address(), agent.hear)
     await discovery.start()
+    watching = asyncio.create_task(_watch_masters(agent))
     duty: asyncio.Task[None] | None = None
     asked = 0.0
     try:
@@ -60,6 +62,7 @@ async def run_agent(host: Host) -> None:
                 duty = None if work is None else asyncio.create_task(asyncio.to_thread(work))
             await _pause(agent.heard)
     finally:
+        watching.cancel()
         agent.led.show("ready")
         await discovery.stop()
 
@@ -87,6 +90,20 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
     if is_master and agent.tidying.wanted():
         return agent.tidying.do
     return None
+
+
+async def _watch_masters(agent: Agent) -> None:
+    """For the API's name: which of several masters lives; of one there is nothing to choose."""
+    while True:
+        goal = state.load_goal(agent.host)
+        if goal is not None and goal.verb in ("init", "join"):
+            own, others = agent.apis(goal)
+            addresses = sorted({*others, *([own] if own else [])})
+            if len(addresses) > 1 and await agent.living.look(addresses, goal.api_name):
+                names = ", ".join(sorted(agent.living.ready)) or "nowhere"
+                agent.host.log.tell(f"agent: the API answers at {names}")
+                agent.heard.set()
+        await asyncio.sleep(EVERY)
 
 
 async def _pause(heard: asyncio.Event) -> None:

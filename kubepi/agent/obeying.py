@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from kubepi.decide import wish as wishes
+from kubepi.decide.adverts import Advert
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import Book
 from kubepi.decide.wish import Obeyed, Wish, new_wishes
@@ -29,6 +30,7 @@ class Obeying:
     host: Host
     obeyed: dict[str, Obeyed] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
+    waits: str = ""
 
     def __post_init__(self) -> None:
         saved = state.read_json(self.host, state.OBEYED) or {}
@@ -44,6 +46,8 @@ class Obeying:
     def do(self, book: Book, node: str) -> None:
         for name, wish in self._new(book, node).items():
             advert = book[name].advert
+            if wish.verb == wishes.ADD_MASTER and not self._admitted(wish, advert, book):
+                continue  # it is asked for still
             self.obeyed[name] = Obeyed(wish.number, advert.sequence)
             saved = {name: asdict(entry) for name, entry in self.obeyed.items()}
             state.write_json(self.host, state.OBEYED, saved)
@@ -52,6 +56,22 @@ class Obeying:
                 self._obey(wish, node)
             except KubepiError as error:
                 self.host.log.tell(f"agent: {wish.verb} failed: {error.sentence}")
+
+    def _admitted(self, wish: Wish, asker: Advert, book: Book) -> bool:
+        """False as long as it has to wait for something; what cannot be is told once."""
+        from kubepi.agent.admitting import admit  # only when asked, as below
+
+        why = ""
+        try:
+            admit(self.host, wish.number, asker, book)
+        except NotYet as missing:
+            why = f"agent: {asker.node} is to be a master, and waits for {missing.what}"
+        except KubepiError as error:
+            self.host.log.tell(f"agent: {asker.node} cannot be a master: {error.sentence}")
+        if why and why != self.waits:
+            self.host.log.tell(why)
+        self.waits = why
+        return not why
 
     def _obey(self, wish: Wish, node: str) -> None:
         absent = disabled.load(self.host)
@@ -112,6 +132,6 @@ def power_off(host: Host) -> None:
 
 UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT: "boot"}
 KNOWN = {
-    wishes.CHECK_SHARE, *UNTIL, wishes.GO_ON_WITHOUT, wishes.ENABLE, wishes.POWER_OFF,
-    wishes.FORGET,
+    wishes.ADD_MASTER, wishes.CHECK_SHARE, *UNTIL, wishes.GO_ON_WITHOUT, wishes.ENABLE,
+    wishes.POWER_OFF, wishes.FORGET,
 }  # fmt: skip

@@ -90,6 +90,7 @@ def compose(
         vote=vote,
         share=(host.read(state.SHARE) or "").strip(),
         wish=(host.read(state.WISH) or "").strip(),
+        answer=(host.read(state.ANSWER) or "").strip(),
     )
 
 

@@ -6,17 +6,16 @@ Tests: tests/unit/test_voter.py, tests/lab/test_zero_touch.py.
 
 from dataclasses import asdict, dataclass, field, replace
 
-from kubepi import BUILT
 from kubepi.decide import elect
 from kubepi.decide.assembly import Candidate, Seen
 from kubepi.decide.elect import Decision, Election, Verdict
 from kubepi.decide.facts import Facts
-from kubepi.decide.fitness import rank, why_unfit
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import chosen_name
 from kubepi.decide.peerbook import Book
 from kubepi.decide.votes import Rank, Vote, read_rank, read_vote, write_vote
 from kubepi.machine import state
+from kubepi.machine.fitness import own_rank
 from kubepi.machine.host import Host
 
 
@@ -46,9 +45,7 @@ class Voter:
     def _candidate(self, goal: Goal, facts: Facts) -> Candidate:
         settings = goal.settings
         name = chosen_name(settings["node.name"], facts)
-        self.rank = None
-        if why_unfit(facts, settings, name, self.host.now(), BUILT) is None:
-            self.rank = rank(facts, settings, name, sync_latency(self.host))
+        self.rank = own_rank(facts, settings, self.host)
         return Candidate(
             self.node_id, name, self.rank, settings["cluster.expect"], goal.verb != "up"
         )
@@ -98,11 +95,7 @@ def seen(book: Book) -> dict[str, Seen]:
         vote = read_vote(peer.advert.vote)
         if peer.trusted and vote is not None and peer.advert.state != "leaving":
             name = peer.advert.node
-            peers[node] = Seen(name, vote, read_rank(peer.advert.rank), peer.heard)
+            is_master = peer.is_master and peer.advert.endpoint != ""
+            rank = read_rank(peer.advert.rank)
+            peers[node] = Seen(name, vote, rank, peer.heard, is_master)
     return peers
-
-
-def sync_latency(host: Host) -> float | None:
-    """Milliseconds, as measured once by the step SyncMeasured."""
-    text = (host.read(state.SYNC_LATENCY) or "").strip()
-    return float(text) if text else None

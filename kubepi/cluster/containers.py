@@ -1,6 +1,7 @@
 """Containers of Kubernetes as containerd knows them: no API is needed, and no crictl.
 
-kubelet labels each with the name that it has in its pod. Tests: tests/steps/test_address.py.
+kubelet labels each with the name that it has in its pod. Tests: tests/unit/test_etcd.py,
+tests/steps/test_address.py.
 """
 
 from collections.abc import Collection

@@ -84,6 +84,16 @@ def is_ready(host: Host, config: str = "", server: str = "") -> str | None:
     return last[-1][:160] if last else "no answer"
 
 
+def is_own_ready(host: Host) -> str | None:
+    """As `is_ready`, of the API server on this master, whoever the API's name leads to."""
+    words = ("get", "--raw", "/readyz", "--server=https://127.0.0.1:6443")
+    result = ask(host, *words, timeout=5)
+    if result.ok and result.stdout.strip() == "ok":
+        return None
+    last = (result.stderr or result.stdout).strip().splitlines()
+    return last[-1][:160] if last else "no answer"
+
+
 def get_node(host: Host, node: str) -> dict[str, Any] | None:
     """The Node object; None if the API says there is none.
 

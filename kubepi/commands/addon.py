@@ -82,7 +82,7 @@ def masters_goal(host: Host) -> Goal:
         UsageError: this Pi is none; the sentence names the one that is.
     """
     goal = state.load_goal(host)
-    if goal is not None and goal.verb == "init":
+    if goal is not None and goal.role == "master":
         return goal
     if goal is None or goal.verb != "join":
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Find the master on the LAN by its signed advert, and join it as a worker."""
+"""Find the master on the LAN by its signed advert, and join it: as a worker, or beside it."""
 
 import argparse
 import getpass
@@ -9,12 +9,16 @@ from kubepi.commands import settings as wanted
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import advert_key, normalise_token
 from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.masters import TWO
 from kubepi.errors import KubepiError, UsageError
+from kubepi.lan.peers import other_masters
 from kubepi.lan.rendezvous import meet
 from kubepi.machine import state
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 from kubepi.reconcile import reconcile
+
+OF_ROLE = {None: "", "worker": "", "master": " --role master"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--master", metavar="ADDRESS", help="ask this address where multicast does not pass"
     )
     parser.add_argument(
+        "--role", choices=["worker", "master"], help="master: one more of them, with the API"
+    )
+    parser.add_argument(
         "--wait", type=float, default=30.0, metavar="SECONDS", help="how long to look (30)"
     )
 
@@ -32,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, host: Host) -> int:
     changing.need_root(host, "join", args.dry_run)
     before = state.load_goal(host)
-    if before is not None and before.verb != "join":
+    asked = args.role or ("worker" if before is None else before.role)
+    if before is not None and (before.verb != "join" or before.role != asked):
         raise UsageError(
             f"this Pi is the {before.role} of the cluster {before.settings['cluster.name']!r}",
-            "a node changes its role by: kubepi reset, then kubepi join",
+            f"a node changes its role by: kubepi reset, then kubepi join{OF_ROLE[args.role]}",
         )
     flags = wanted.flags(args)
     if args.master:
@@ -44,12 +52,14 @@ def run(args: argparse.Namespace, host: Host) -> int:
     wanted.warn(config)
     # what was decided at the first join stays decided: cluster, name, address
     settings, flagged = wanted.settings_of(args, config, before, host)
+    admin = changing.calling_user() or (None if before is None else before.admin)
+    goal = Goal("join", settings, admin=admin, flagged=flagged, as_master=asked == "master")
     if before is not None and state.goal_reached(host):
-        return _finish(args, host, Goal("join", settings, flagged=flagged), None)
+        return _finish(args, host, goal, None)
     token = _token(args, host, config.token)
     master = _find(args, host, settings, token, "cluster.name" in config.own)
     settings["cluster.name"] = master.cluster
-    return _finish(args, host, Goal("join", settings, flagged=flagged), token)
+    return _finish(args, host, goal, token)
 
 
 def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None) -> int:
@@ -60,7 +70,11 @@ def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None)
     if changing.nothing_changed(done):
         print(f"This Pi is a member of {name!r} already; nothing was changed.")
     else:
-        print(f"This Pi is a worker of the cluster {name!r}.\n  how is it:  sudo kubepi status")
+        print(
+            f"This Pi is a {goal.role} of the cluster {name!r}.\n  how is it:  sudo kubepi status"
+        )
+    if goal.role == "master" and len(other_masters(host)) == 1:
+        print(f"warning: {TWO[0]}\nhint: {TWO[1]}", file=sys.stderr)
     return 0
 
 

@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def migrate(args: argparse.Namespace, host: Host, goal: Goal) -> int:
-    if goal.role != "master":
+    if goal.verb != "init":
         raise UsageError(
-            "the share is moved by the master",
+            "the share is moved by the master that made the cluster",
             f"run it there: {changing.master_named(host)}, sudo kubepi storage migrate …",
         )
     if bool(args.to) + args.forget_old + args.cancel != 1:

@@ -40,7 +40,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
         _forget(args.forget, before, host)
     verb = "up" if before is None else before.verb
     admin = changing.calling_user() or (None if before is None else before.admin)
-    goal = Goal(verb, settings, admin=admin, flagged=flagged)
+    as_master = before is not None and before.as_master
+    goal = Goal(verb, settings, admin=admin, flagged=flagged, as_master=as_master)
     done = reconcile_up(goal, host, changing.options(args, token))
     now = state.load_goal(host)
     if not args.dry_run and now is not None:

@@ -124,13 +124,20 @@ def _without(names: Sequence[str], gone: Sequence[str]) -> tuple[str, ...]:
 
 
 def wanted_addons(goal: Goal) -> list[str]:
-    """In the order in which they need each other; none in a goal of an older kubepi."""
+    """In the order in which they need each other; none in a goal of an older kubepi.
+
+    kubepi.yaml and the share are the matter of the master that made the cluster; of one that
+    joined it, only what was installed there by name.
+    """
+    if goal.verb != "init":
+        typed = typed_before(goal).installed if goal.role == "master" else ()
+        return [name for name in goal.settings.get(INSTALL, ()) if name in typed]
     return list(dict.fromkeys([*with_the_share(goal), *goal.settings.get(INSTALL, ())]))
 
 
 def with_the_share(goal: Goal) -> list[str]:
     """What makes volumes of it is not chosen: a share without that would be of no use to pods."""
-    return [PROVISIONER] if share_mount(goal.settings) else []
+    return [PROVISIONER] if goal.verb == "init" and share_mount(goal.settings) else []
 
 
 def drops_data(goal: Goal, name: str) -> bool:

@@ -35,6 +35,7 @@ WIRE = {
     "vote": "vt",
     "share": "sh",
     "wish": "w",
+    "answer": "an",
 }
 # Bytes of a value; all of them at their longest still fit LARGEST.
 LONGEST = {
@@ -57,12 +58,16 @@ LONGEST = {
     "vote": 160,
     "share": 104,
     "wish": 140,
+    "answer": 16,
 }
 
 
 @dataclass(frozen=True)
 class Advert:
-    """One node's word about itself. `time`: seconds since 1970; `ca_hash`: sha256:<hex>."""
+    """One node's word about itself. `time`: seconds since 1970; `ca_hash`: sha256:<hex>.
+
+    `answer`: the number of the last wish that is fulfilled, of those that wait for that.
+    """
 
     cluster_id: str = ""
     cluster: str = ""
@@ -82,6 +87,7 @@ class Advert:
     vote: str = ""
     share: str = ""
     wish: str = ""
+    answer: str = ""
     format: str = FORMAT
     unknown: Mapping[str, str] = field(default_factory=dict)
 

@@ -26,12 +26,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Seen:
-    """The newest trusted advert of a peer, heard at `heard` (seconds, the hearer's clock)."""
+    """The newest trusted advert of a peer, heard at `heard` (seconds, the hearer's clock).
+
+    `is_master`: it has an API, as the master that its vote names or as a further one of it.
+    """
 
     name: str
     vote: Vote
     rank: Rank | None
     heard: float
+    is_master: bool = False
 
 
 Peers = Mapping[str, Seen]
@@ -110,6 +114,12 @@ class Assembly:
     def elected(self) -> str:
         """Whom a quorum chose; "" if nobody yet."""
         return self.votes[self.electors[0]].choice if self.electors else ""
+
+    def heard(self, master: str) -> Seen | None:
+        """The last word of a master, or of any other of its control plane."""
+        plane = [p for i, p in self.peers.items()
+                 if i == master or (p.is_master and p.vote.master == master)]  # fmt: skip
+        return max(plane, key=lambda peer: peer.heard, default=None)
 
     @cached_property
     def masters(self) -> list[str]:

@@ -23,7 +23,9 @@ WANTED = {
     "switch": "true or false",
     "list": "a plain list",
     "map": "lines of its own below it",
+    "names or number": "a whole number or a plain list",
 }
+QUOTED_BY_MISTAKE = ("switch", "number", "names or number")
 FOUND = {"sequence": "a list", "mapping": "lines below it"}
 # what PyYAML says, in the words of who wrote the file; its own hold pieces of it: maybe a secret
 SYNTAX = {
@@ -208,6 +210,8 @@ def _read(node: Node, shape: Shape) -> Any:
     """
     if shape == "map":
         return _map(node) if not _is_null(node) else {}
+    if shape == "names or number":
+        shape = "list" if node.id == "sequence" or _is_null(node) else "number"
     if shape == "list":
         if _is_null(node):
             return []
@@ -243,7 +247,7 @@ def _mismatch(name: str, node: Node) -> str:
         found = "a list with more than text in it"
     wanted = WANTED[shape]
     short = f"{name.rpartition('.')[2]}: {example}"
-    if node.id == "scalar" and node.style is not None and shape in ("switch", "number"):
+    if node.id == "scalar" and node.style is not None and shape in QUOTED_BY_MISTAKE:
         return f"found {found} in quotes, wanted {wanted}; take the quotes away: {short}"
     return f"found {found}, wanted {wanted}; for example {short}"
 

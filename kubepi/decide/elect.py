@@ -107,7 +107,7 @@ def belong(seen: Assembly) -> tuple[Vote, Decision]:
     name = seen.name(master)
     if master == seen.me.node:
         return vote, Decision(Verdict.LEAD, "this Pi is the master", master, name)
-    heard = seen.peers.get(master)
+    heard = seen.heard(master)
     if heard is not None and seen.now - heard.heard <= SILENT_AFTER:
         return vote, Decision(Verdict.JOIN, f"{name} is the master", master, name)
     since = "since this Pi started" if heard is None else f"for {seen.now - heard.heard:.0f} s"

@@ -17,8 +17,9 @@ SLOWEST = 9999  # tenths of a millisecond
 
 def role_of(settings: Mapping[str, Any], name: str) -> str:
     """master, worker or auto: what the config says of the node called `name`."""
-    if settings["cluster.masters"]:
-        return "master" if name in settings["cluster.masters"] else "worker"
+    named = settings["cluster.masters"]
+    if isinstance(named, list) and named:
+        return "master" if name in named else "worker"
     return str(settings["node.role"])
 
 

@@ -31,7 +31,8 @@ class Goal:
     `settings` has the dotted names of defaults.yaml ("cluster.name") and no secret's value;
     `was` is the verb of the goal that is taken back: by a reset, or by an `up` on a card that was
     copied from a member. `flagged` names the settings that came from the command line: a later
-    run without those flags keeps them.
+    run without those flags keeps them. `as_master`: a join as one more
+    master; a reset of one of several.
     """
 
     verb: Verb
@@ -39,10 +40,11 @@ class Goal:
     was: Verb | None = None
     admin: Admin | None = None
     flagged: tuple[str, ...] = ()
+    as_master: bool = False
 
     @property
     def role(self) -> str:
-        return ROLE_OF[self.verb]
+        return "master" if self.verb == "join" and self.as_master else ROLE_OF[self.verb]
 
     @property
     def api_name(self) -> str:
@@ -56,6 +58,7 @@ class Goal:
             "was": self.was,
             "admin": None if self.admin is None else asdict(self.admin),
             "flagged": list(self.flagged),
+            "as_master": self.as_master,
         }
 
     @staticmethod
@@ -67,4 +70,5 @@ class Goal:
             data.get("was"),
             None if admin is None else Admin(**admin),
             tuple(data.get("flagged", ())),
+            bool(data.get("as_master", False)),
         )

@@ -1,6 +1,9 @@
-"""The lines of kubepi's block in /etc/hosts: the API's one name and the peers' names; pure."""
+"""The lines of kubepi's block in /etc/hosts: the API's one name and the peers' names; pure.
 
-from collections.abc import Mapping
+Tests: tests/unit/test_hosts.py.
+"""
+
+from collections.abc import Collection, Mapping
 
 from kubepi.decide.peerbook import Book, masters
 
@@ -11,17 +14,46 @@ HOSTS = "/etc/hosts"
 Known = Mapping[str, tuple[str, str]]  # node id -> name and address, kept over boots
 
 
+def other_apis(book: Book, own_ca: str = "") -> list[str]:
+    """Addresses of the masters that are heard, who was heard last first.
+
+    One that only begins has no endpoint yet, and counts only where there is no other. `own_ca`:
+    the hash of this node's CA; a master with another one has nothing to say to a member.
+    """
+    found = sorted(masters(book.values()), key=lambda peer: -peer.heard)
+    of_ours = [p for p in found if own_ca in ("", p.advert.ca_hash) or not p.advert.ca_hash]
+    begun = [peer for peer in of_ours if peer.advert.endpoint] or of_ours
+    return list(dict.fromkeys(p.advert.address for p in begun if p.advert.address))
+
+
+def api_address(own: str, others: list[str], ready: Collection[str], now: str) -> str:
+    """The address that the API's name leads to; "" for none.
+
+    `own` is that of this node if it is a master, else ""; `ready` are those whose API answers.
+    A master uses its own API; else a name that leads to one that answers (`now`) stays. Where
+    none answers nothing is gained by a change.
+    """
+    order = [*([own] if own else []), *(address for address in others if address != own)]
+    if now in order:
+        order.insert(1 if own else 0, now)
+    if len(set(order)) < 2:
+        return order[0] if order else ""
+    return next((a for a in order if a in ready), now if now in order else order[0])
+
+
+def named_address(api_name: str, text: str) -> str:
+    """What a file like /etc/hosts says of the API's name; "" for nothing."""
+    rows = (line.partition("#")[0].split() for line in text.splitlines())
+    return next((words[0] for words in rows if api_name in words[1:]), "")
+
+
 def host_lines(
-    api_name: str, own_address: str, is_master: bool, book: Book, known: Known | None = None
+    api_name: str, api: str, book: Book, known: Known | None = None
 ) -> tuple[str, ...]:
     """Sorted and without doubles, so that the same peers give the same block.
 
-    The API's name leads to this node if it is the master, else to the master that was heard.
+    `api` is the address that the API's name leads to; "" for none.
     """
-    found = masters(book.values())
-    # of two, one is long gone: the one heard last
-    last = max(found, key=lambda peer: peer.heard, default=None)
-    api = own_address if is_master else ("" if last is None else last.advert.address)
     first = (f"{api} {api_name}",) if api and api_name else ()
     # who was known before this boot keeps its line until it is heard
     named = {name: address for name, address in (known or {}).values() if name and address}

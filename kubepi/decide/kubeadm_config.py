@@ -60,14 +60,19 @@ def _registration(node: Node) -> dict[str, Any]:
     return registration
 
 
+def _master_registration(settings: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    registration = _registration(node)
+    if settings["kubernetes.workloads_on_control_plane"] != "no":
+        # as long as there is no worker; the master's agent sets it (steps/taint.py)
+        registration["taints"] = []
+    return registration
+
+
 def init_documents(
     settings: Mapping[str, Any], node: Node, version: str, api_name: str, token: str
 ) -> list[dict[str, Any]]:
     """The four documents of `kubeadm init --config`."""
-    registration = _registration(node)
-    if settings["kubernetes.workloads_on_control_plane"] != "no":
-        # there is no worker yet; with the first one the master's agent sets it (steps/taint.py)
-        registration["taints"] = []
+    registration = _master_registration(settings, node)
     init: dict[str, Any] = {
         "apiVersion": API,
         "kind": "InitConfiguration",
@@ -169,4 +174,29 @@ def join_documents(node: Node, endpoint: str, token: str, ca_hash: str) -> list[
             "nodeRegistration": _registration(node),
             "timeouts": PATIENCE | {"discovery": "5m0s", "tlsBootstrap": "10m"},
         }
+    ]
+
+
+def master_documents(
+    settings: Mapping[str, Any], node: Node, endpoint: str, token: str, ca_hash: str, key: str
+) -> list[dict[str, Any]]:
+    """As `join_documents`, for a further master; `key` opens the certificates of the others."""
+    join = join_documents(node, endpoint, token, ca_hash)[0]
+    plane: dict[str, Any] = {"certificateKey": key}
+    if node.address:
+        plane["localAPIEndpoint"] = {"advertiseAddress": node.address}
+    registration = _master_registration(settings, node)
+    return [join | {"controlPlane": plane, "nodeRegistration": registration}]
+
+
+def upload_documents(version: str, api_name: str, key: str) -> list[dict[str, Any]]:
+    """For `kubeadm init phase upload-certs`; without a version it would ask the internet."""
+    return [
+        {"apiVersion": API, "kind": "InitConfiguration", "certificateKey": key},
+        {
+            "apiVersion": API,
+            "kind": "ClusterConfiguration",
+            "kubernetesVersion": version,
+            "controlPlaneEndpoint": f"{api_name}:6443",
+        },
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubepi.decide.adverts import Advert, decode, is_signed
+from kubepi.decide.votes import read_vote
 
 SILENT_AFTER = 150.0  # seconds; a settled node speaks once a minute
 MOST_STRANGERS = 64  # what a hostile LAN can make us remember
@@ -24,7 +25,14 @@ class Peer:
 
     @property
     def is_master(self) -> bool:
-        return self.trusted and self.advert.role == "master"
+        """One that joins as a further master is none before it has."""
+        return self.trusted and self.advert.role == "master" and self.advert.state != "joining"
+
+    @property
+    def is_first(self) -> bool:
+        """The master that made the cluster: every vote names it, its own too."""
+        vote = read_vote(self.advert.vote)
+        return self.is_master and vote is not None and vote.master == self.advert.node_id
 
     def is_silent(self, now: float) -> bool:
         return now - self.heard > SILENT_AFTER
@@ -63,8 +71,20 @@ def forget_strangers(book: Book, now: float) -> Book:
 
 
 def masters(peers: Iterable[Peer]) -> list[Peer]:
-    """Trusted peers that say they are a master, by name."""
-    return sorted((p for p in peers if p.is_master), key=lambda peer: peer.advert.node)
+    """Trusted peers that say they are a master: the one that made the cluster, then by name."""
+    found = (peer for peer in peers if peer.is_master)
+    return sorted(found, key=lambda peer: (not peer.is_first, peer.advert.node))
+
+
+def clusters(peers: Iterable[Peer]) -> set[str]:
+    """One entry for each control plane: masters with the same CA are one."""
+    return {peer.advert.ca_hash or peer.advert.node_id for peer in masters(peers)}
+
+
+def ready_masters(peers: Iterable[Peer], now: float) -> list[Peer]:
+    """Those of `masters` that can be joined; `now`: seconds, the clock they were heard by."""
+    found = masters(peers)
+    return [peer for peer in found if not peer.is_silent(now) and peer.advert.state == "ready"]
 
 
 @dataclass(frozen=True)
@@ -81,9 +101,11 @@ def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
     """Each way it can go wrong has its own sentence, with what was seen."""
     heard = list(peers)
     found = [peer for peer in masters(heard) if not peer.is_silent(now)]
-    if len(found) == 1 and found[0].advert.state == "ready":
-        return Rendezvous(found[0])
-    if len(found) == 1:
+    planes = len(clusters(found))
+    ready = ready_masters(heard, now)
+    if planes == 1 and ready:
+        return Rendezvous(ready[0])
+    if planes == 1:
         advert = found[0].advert
         return Rendezvous(
             None,
@@ -91,7 +113,7 @@ def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
             f"{advert.progress or advert.state}",
             f"wait until kubepi status on {advert.node} says ready, then run join again",
         )
-    if len(found) > 1:
+    if planes > 1:
         names = " and ".join(f"{p.advert.node} ({p.advert.address})" for p in found)
         return Rendezvous(
             None,

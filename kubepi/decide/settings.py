@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kubepi.decide import share, values
 from kubepi.decide.values import Wrong, close_to, quoted
 
-Shape = Literal["text", "number", "switch", "list", "map"]
+Shape = Literal["text", "number", "switch", "list", "map", "names or number"]
 
 TOKEN = "cluster.token"
 WIFI_KEY = "wifi.psk"
@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
         "list", values.each_of(values.ipv4_address), "[192.168.1.20, 192.168.1.21]"
     ),
     "cluster.expect": Kind("number", values.pi_count, "5"),
-    "cluster.masters": Kind("list", values.each_of(values.dns_label), "[pi-attic]"),
+    "cluster.masters": Kind("names or number", values.master_choice, "3"),
     "node.name": Kind("text", values.dns_label, "pi-kitchen", optional=True),
     "node.address": Kind("text", values.ipv4_address, "192.168.1.20", optional=True),
     "node.role": Kind("text", values.one_of("auto", "master", "worker"), "auto"),

@@ -229,6 +229,19 @@ def seconds(least: int, most: int) -> Callable[[int], int]:
     return check
 
 
+def master_choice(value: int | list[str]) -> int | list[str]:
+    """How many, or the names of those that may be the one."""
+    if isinstance(value, list):
+        return [dns_label(item) for item in value]
+    if value in (1, 3, 5, 7):
+        return value
+    raise Wrong(
+        f"{value} is no number of masters: more than half of them must be on, so that an even "
+        "number bears no more losses than one less",
+        "write 1, 3 or 5",
+    )
+
+
 def any_switch(value: bool) -> bool:
     return value
 

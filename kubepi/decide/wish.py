@@ -19,6 +19,7 @@ POWER_OFF = "power-off"  # of a node that is disabled
 ENABLE = "enable"
 FORGET = "forget"  # the nodes it names, which are dead
 FRESH = 3600.0  # seconds by which the clocks of two Pis may differ
+ADD_MASTER = "add-master"
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from kubepi.decide.adverts import Advert
-from kubepi.decide.peerbook import Book, Peer, find_master
+from kubepi.decide.ca_hash import ca_hash
+from kubepi.decide.peerbook import Book, Peer, find_master, masters
 from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.machine.host import Host
 
 PEERS = f"{state.RUN}/peers.json"
+CA = "/etc/kubernetes/pki/ca.crt"
 
 
 def to_json(book: Book) -> dict[str, Any]:
@@ -40,6 +42,13 @@ def the_master(host: Host) -> Advert:
     if found.master is None:
         raise NotYet(f"a master ({found.sentence})")
     return found.master.advert
+
+
+def other_masters(host: Host) -> list[Advert]:
+    """The masters of this node's own cluster that were heard, the one that made it first."""
+    own_ca = ca_hash(host.read(CA) or "")
+    found = [peer.advert for peer in masters(read_peers(host).values())]
+    return [a for a in found if a.endpoint and own_ca and a.ca_hash == own_ca]
 
 
 def wait_for_master(host: Host, patience: float) -> Advert:

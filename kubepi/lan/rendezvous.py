@@ -9,7 +9,14 @@ import socket
 from collections.abc import Callable, Sequence
 
 from kubepi.decide.adverts import Advert
-from kubepi.decide.peerbook import Book, Rendezvous, find_master, forget_strangers, hear
+from kubepi.decide.peerbook import (
+    Book,
+    Rendezvous,
+    find_master,
+    forget_strangers,
+    hear,
+    ready_masters,
+)
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import ask_once
 from kubepi.machine.facts import look
@@ -89,11 +96,21 @@ def meet(host: Host, key: bytes, seeds: Sequence[str], patience: float) -> Adver
         asked = f"; asked directly, without an answer: {', '.join(seeds)}" if seeds else ""
         silent = asked if not book else ""
         raise KubepiError(found.sentence + silent, found.hint)
-    advert = found.master.advert
-    host.wait_until(
-        f"the master {advert.node}", lambda: why_no_answer(advert.address), max(patience, 5.0)
-    )
-    return advert
+    ready = ready_masters(book.values(), host.monotonic())
+    answers: list[Advert] = []
+
+    def answering() -> str | None:
+        said = []
+        for advert in (peer.advert for peer in ready):
+            said.append(why_no_answer(advert.address))
+            if said[-1] is None:
+                answers.append(advert)
+                return None
+        return said[0]
+
+    names = " or ".join(peer.advert.node for peer in ready)
+    host.wait_until(f"the master {names}", answering, max(patience, 5.0))
+    return answers[0]
 
 
 def why_no_answer(address: str) -> str | None:

@@ -43,6 +43,7 @@ SHARE_SERVER = f"{STATE}/share-server"  # the node that serves it, by name
 WISH = f"{RUN}/wish"  # what this node asks of others, as its advert says it
 OBEYED = f"{STATE}/wishes-obeyed.json"  # id of who asked -> number and advert of its last wish
 GOING_OFF = f"{RUN}/going-off"  # the others are told; then the power goes
+ANSWER = f"{RUN}/answer"  # the number of the last wish that was fulfilled and is waited for
 REBOOT = f"{RUN}/reboot"
 REBOOTED_FOR = f"{STATE}/rebooted-for"
 

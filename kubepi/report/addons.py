@@ -33,7 +33,7 @@ class Row:
 
 
 def gather(goal: Goal | None, host: ReadOnlyHost, catalogue: Catalogue) -> list[Row]:
-    wanted = set() if goal is None or goal.verb != "init" else set(wanted_addons(goal))
+    wanted = set() if goal is None or goal.role != "master" else set(wanted_addons(goal))
     there = set(recorded(host))
     rows = []
     for name, addon in catalogue.items():

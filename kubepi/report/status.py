@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kubepi.cluster import kubectl
+from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.goal import Goal
+from kubepi.decide.peerbook import clusters, masters
 from kubepi.decide.plan import disable, make_plan
 from kubepi.errors import KubepiError, NotYet
-from kubepi.lan.peers import read_peers
+from kubepi.lan.peers import CA, read_peers
 from kubepi.machine import disabled, state
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
@@ -74,10 +76,10 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
     for disk in full_disks(host):
         status.drift[f"{ROOM}{disk.folder}"] = str(disk)
     _ask_cluster(status, host)
-    masters = _masters(goal, facts.host_name, host)
+    masters = _foreign_masters(goal, facts.host_name, host)
     if len(masters) > 1:
         told = f"there are {len(masters)} with our token: {', '.join(masters)}"
-        status.drift["one master"] = told
+        status.drift["one cluster"] = told
     return status
 
 
@@ -95,11 +97,15 @@ def _look_at_share(status: Status, goal: Goal, host: ReadOnlyHost) -> None:
         status.drift["share"] = storage.ailment
 
 
-def _masters(goal: Goal, own_name: str, host: ReadOnlyHost) -> list[str]:
-    """All that are heard, and this node if it is one, by name."""
-    peers, now = read_peers(host).values(), host.monotonic()
-    names = {peer.advert.node for peer in peers if peer.is_master and not peer.is_silent(now)}
-    return sorted(names | ({own_name} if goal.role == "master" else set()))
+def _foreign_masters(goal: Goal, own_name: str, host: ReadOnlyHost) -> list[str]:
+    """The masters of all clusters with our token, by name, where that is more than one."""
+    now = host.monotonic()
+    found = [peer for peer in masters(read_peers(host).values()) if not peer.is_silent(now)]
+    planes, own_ca = clusters(found), ca_hash(host.read(CA) or "")
+    if goal.role == "master":
+        planes.add(own_ca)
+    names = {peer.advert.node for peer in found} | ({own_name} if goal.role == "master" else set())
+    return sorted(names) if len(planes) > 1 else []
 
 
 def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:

@@ -21,6 +21,7 @@ from kubepi.decide.address import (
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Goal
 from kubepi.decide.kubeadm_config import Node, init_documents
+from kubepi.decide.quorum import Member
 from kubepi.errors import NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -167,7 +168,7 @@ class EtcdMemberAddressed:
     def _wanted(self, host: Host) -> str:
         return f"https://{own_address(host, self.goal)}:2380"
 
-    def _member(self, host: Host) -> etcd.Member:
+    def _member(self, host: Host) -> Member:
         own = [m for m in etcd.members(host) if m.name == node_name(host)]
         if not own:
             raise NotYet("this master's etcd among the members")

@@ -6,6 +6,7 @@ May touch: etcd's list of members, Node objects. Tests: tests/steps/test_forget.
 from dataclasses import dataclass
 
 from kubepi.cluster import etcd, kubectl
+from kubepi.decide.quorum import Member
 from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
@@ -36,6 +37,6 @@ class NodeForgotten:
             etcd.remove(host, member)
         kubectl.tell(host, "delete", "node", self.node, "--ignore-not-found", "--wait=false")
 
-    def _members(self, host: Host) -> list[etcd.Member]:
+    def _members(self, host: Host) -> list[Member]:
         """None for a worker."""
         return [member for member in etcd.members(host) if member.name == self.node]

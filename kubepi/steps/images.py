@@ -78,7 +78,7 @@ class ImagesPulled:
     that this node is to have besides what every node needs.
     """
 
-    joining: bool = False
+    is_worker: bool = False
     mirrors: tuple[tuple[str, str], ...] = ()
     proxy: Proxy | None = None
     addons: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class ImagesPulled:
         if not result.ok:
             raise NotYet("kubeadm")
         images = result.stdout.split()
-        if self.joining:  # a worker runs no control plane
+        if self.is_worker:  # it runs no control plane
             images = [image for image in images if any(name in image for name in OF_WORKERS)]
         return [*images, *addon_images("flannel", *self.addons)]
 

@@ -4,6 +4,7 @@ kubeadm itself is not idempotent; the steps are: a marker is on the disk before 
 goes after all it did is there. May touch: what kubeadm touches. Tests: tests/laws, tests/lab.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed
 from kubepi.lan.peers import wait_for_master
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.programs import Watch
 from kubepi.machine.step import Finding
 from kubepi.steps.apt import pinned_version
 
@@ -23,6 +25,7 @@ API_SECONDS = 600.0
 CONFIG = f"{state.RUN}/kubeadm.yaml"
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 # What kubeadm made before the cut is there and its ports are taken.
+NOT_FROM_ETCD = "--skip-phases=remove-etcd-member"
 AFTER_CUT = "preflight,certs,kubeconfig,kubelet-start,control-plane,etcd"
 
 
@@ -39,16 +42,23 @@ def this_node(host: Host, goal: Goal, can_lower_oom_score: bool) -> Node:
     )
 
 
-def run_with_config(host: Host, documents: list[dict[str, Any]], *words: str) -> None:
+def run_with_config(
+    host: Host,
+    documents: list[dict[str, Any]],
+    *words: str,
+    file: str = CONFIG,
+    watch: Watch | None = None,
+) -> None:
     """kubeadm with a config file that is root-only and gone afterwards."""
-    import yaml
-
     host.mkdir(state.RUN)
-    host.write(CONFIG, yaml.safe_dump_all(documents, sort_keys=False), 0o600)
+    # JSON is YAML too, and the agent has no use for a YAML library
+    text = "".join(f"---\n{json.dumps(document)}\n" for document in documents)
+    host.write(file, text, 0o600)
+    argv = ["kubeadm", *words, "--config", str(host.path(file))]
     try:
-        host.run(["kubeadm", *words, "--config", str(host.path(CONFIG))], timeout=1800)
+        host.run(argv, timeout=1800, watch=watch)
     finally:
-        host.remove(CONFIG)
+        host.remove(file)
 
 
 def _runs_containers(host: Host) -> bool:
@@ -200,10 +210,11 @@ class KubeadmJoin:
 class KubeadmReset:
     """The opposite of init and join: no container, mount or certificate of Kubernetes left.
 
-    What a copied card brought was never a member: `is_copy` leaves the other one's etcd alone.
+    `leaves_etcd`: no member is taken out of etcd; that of a copied card is another's, and that of
+    one of several masters is out already.
     """
 
-    is_copy: bool = False
+    leaves_etcd: bool = False
 
     @property
     def name(self) -> str:
@@ -219,7 +230,7 @@ class KubeadmReset:
 
     def apply(self, host: Host) -> None:
         if host.probe(["kubeadm", "version", "-o", "short"]).ok and _runs_containers(host):
-            wipe(host, *(["--skip-phases=remove-etcd-member"] if self.is_copy else []))
+            wipe(host, *([NOT_FROM_ETCD] if self.leaves_etcd else []))
         # kubeadm leaves what it could not unmount: a dead NFS server, a busy volume
         for mount in host.mounts_below("/var/lib/kubelet"):
             host.run(["umount", mount])

@@ -28,8 +28,12 @@ FOLDERS = ("/run/flannel", "/var/lib/cni", "/var/log/pods", "/var/log/containers
 
 @dataclass(frozen=True)
 class Left:
-    """The cluster has no Node of this name any more, or nobody could be asked in time."""
+    """The cluster has no Node of this name any more, or nobody could be asked in time.
 
+    The cluster of the only master goes with it; `of_several`: there are others.
+    """
+
+    of_several: bool = False
     patience: float = 150.0
 
     @property
@@ -37,8 +41,10 @@ class Left:
         return "out of the cluster"
 
     def check(self, host: Host) -> Finding | None:
-        if host.exists(LEFT) or not host.exists(kubectl.KUBELET) or host.exists(kubectl.ADMIN):
-            return None  # a master's cluster goes with it
+        if host.exists(LEFT) or not host.exists(kubectl.KUBELET):
+            return None
+        if host.exists(kubectl.ADMIN) and not self.of_several:
+            return None
         return Finding("its Node is there still")
 
     def apply(self, host: Host) -> None:

@@ -6,7 +6,7 @@ May touch: kubepi's block in /etc/hosts. Tests: tests/steps/test_names.py and te
 from dataclasses import dataclass
 
 from kubepi.decide.goal import Goal
-from kubepi.decide.hosts import HOSTS, LABEL, host_lines
+from kubepi.decide.hosts import HOSTS, LABEL, host_lines, named_address, other_apis
 from kubepi.errors import StepFailed
 from kubepi.lan.peers import read_peers, wait_for_master
 from kubepi.machine.host import Host
@@ -55,16 +55,14 @@ class ApiNamed:
         return f"name {self.goal.api_name}"
 
     def check(self, host: Host) -> Finding | None:
-        for line in (host.read(HOSTS) or "").splitlines():
-            words = line.partition("#")[0].split()
-            if self.goal.api_name in words[1:]:
-                return CloudInitKeepsNames().check(host) if has_cloud_init(host) else None
-        return Finding(f"is not in {HOSTS}")
+        if not named_address(self.goal.api_name, host.read(HOSTS) or ""):
+            return Finding(f"is not in {HOSTS}")
+        return CloudInitKeepsNames().check(host) if has_cloud_init(host) else None
 
     def apply(self, host: Host) -> None:
-        is_master = self.goal.role == "master"
-        if not is_master:
+        if self.goal.verb == "init":
+            api = own_address(host, self.goal)
+        else:
             wait_for_master(host, 120)
-        own = own_address(host, self.goal)
-        lines = host_lines(self.goal.api_name, own, is_master, read_peers(host))
-        keep_names(host, lines)
+            api = other_apis(read_peers(host))[0]
+        keep_names(host, host_lines(self.goal.api_name, api, read_peers(host)))

@@ -8,6 +8,7 @@ Tests: tests/steps/test_share.py, tests/lab/test_vm_share.py.
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
+from kubepi.cluster import kubectl
 from kubepi.decide import share as texts
 from kubepi.decide.goal import Goal
 from kubepi.decide.mounts import NFS_SERVER
@@ -67,7 +68,8 @@ def current_share(host: Host, goal: Goal) -> Share | None:
     try:
         return named_share(host, goal)
     except NotYet:
-        if goal.role == "master" or host.exists(state.SHARE):
+        is_member = host.exists(kubectl.KUBELET)
+        if goal.verb == "init" or is_member or host.exists(state.SHARE):
             return followed_share(host)
         raise
 

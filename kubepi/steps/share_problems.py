@@ -17,7 +17,7 @@ def share_problem(host: Host, goal: Goal) -> Problem | None:
     server, path, device, mount = (
         str(goal.settings[f"storage.nfs.{name}"]) for name in ("server", "path", "device", "mount")
     )
-    if server == NONE or goal.role != "master" or followed_share(host) is not None:
+    if server == NONE or goal.verb != "init" or followed_share(host) is not None:
         return None
     if server in (MASTER, node_name(host)):
         disk = disk_problem(host, device, LABEL) if device else None

@@ -43,6 +43,7 @@ COVERED_THERE = {
     "test_kernel": ("KernelModules", "Sysctl"),
     "test_clock": ("TimeSane", "ClockNotBehind", "MasterHeard"),
     "test_leave": ("NetworkCleaned",),
+    "test_more_masters": ("KubeadmJoinMaster", "OutOfEtcd"),
     "test_manifests": ("AdminKubeconfig",),
     "test_names": ("ApiNamed",),
     "test_nfs_connections": ("ConnectionsFollow",),

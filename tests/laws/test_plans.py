@@ -27,6 +27,7 @@ from tests.scene import (
     give_token,
     init_goal,
     join_goal,
+    join_master_goal,
     power_on,
     reboot,
     reset_goal,
@@ -89,7 +90,9 @@ def finish_reset(pi: FakePi) -> None:
         pi.remove_tree(name) if pi.is_dir(name) else pi.remove(name)
 
 
-GOALS: dict[str, Callable[[], Goal]] = {"init": init_goal, "join": join_goal}
+GOALS: dict[str, Callable[[], Goal]] = {
+    "init": init_goal, "join": join_goal, "join as master": join_master_goal
+}  # fmt: skip
 BOARDS = ("", "pi4b-trixie")  # a plain PC, and a Pi with all that Raspberry Pi OS brings
 each_board = pytest.mark.parametrize("board", BOARDS)
 each_goal = pytest.mark.parametrize("verb", GOALS)
@@ -141,9 +144,11 @@ CUTS = {
     "init on a Pi": (init_goal(), None, "pi4b-trixie"),
     "init with add-ons": (HELLO, None, ""),
     "join": (join_goal(), None, ""),
+    "join as master": (join_master_goal(), None, ""),
     "up alone": (up_goal(cluster__expect=1), None, ""),
     "up beside a master": (up_goal(), None, ""),
     "reset of a master": (reset_goal(init_goal()), init_goal(), ""),
+    "reset of one of two masters": (reset_goal(join_master_goal()), join_master_goal(), ""),
     "reset of a worker": (reset_goal(join_goal()), join_goal(), ""),
     "reset of a Pi": (reset_goal(join_goal()), join_goal(), "pi4b-trixie"),
 }

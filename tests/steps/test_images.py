@@ -156,7 +156,7 @@ def test_all_is_known_before_the_first_layer_comes(tmp_path: Path) -> None:
 
 def test_a_worker_pulls_no_control_plane(tmp_path: Path) -> None:
     pi = offers(with_containerd(tmp_path / "pi"))
-    ImagesPulled(joining=True).apply(pi)
+    ImagesPulled(is_worker=True).apply(pi)
     assert pulled(pi) == [name for name in WANTED if "pause" in name or "flannel" in name]
 
 

@@ -33,6 +33,7 @@ WIDEST = Advert(
     progress="p" * 90, endpoint=f"{'c' * 63}.kubepi.internal:6443",
     ca_hash="sha256:" + "a" * 64, kubernetes="v1.370.1000", time=10**15 - 1, sequence=10**15 - 1,
     rank="r" * 90, vote="v" * 300, share=f"192.168.100.200:/{'p' * 39} /{'m' * 39}", wish="w" * 300,
+    answer="f" * 16,
 )  # fmt: skip
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 

@@ -67,7 +67,7 @@ def test_a_copy_becomes_a_node_of_its_own(pi: FakePi) -> None:
     goal = _own_goal(before, pi)
     assert (goal.verb, goal.was) == ("up", "join")
     assert goal.settings["node.name"] == f"pi-{serial_of(pi)[-6:]}"
-    assert KubeadmReset(is_copy=True) in make_plan(goal, look(pi), "")
+    assert KubeadmReset(leaves_etcd=True) in make_plan(goal, look(pi), "")
     state.save_goal(pi, goal)
     assert _own_goal(goal, pi) == goal, "after a power cut the same"
     UniqueIdentity(serial_of(pi)).apply(pi)

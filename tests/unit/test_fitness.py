@@ -61,10 +61,12 @@ def test_a_configured_master_is_before_all_others(pi: Facts) -> None:
         ([], "worker", "a", "worker"),
         (["a"], "auto", "a", "master"),
         (["a"], "master", "b", "worker"),
+        (3, "auto", "a", "auto"),
+        (3, "worker", "a", "worker"),
     ],
 )
 def test_the_role_that_the_config_gives(
-    masters: list[str], role: str, name: str, expected: str
+    masters: list[str] | int, role: str, name: str, expected: str
 ) -> None:
     assert role_of(settings(cluster__masters=masters, node__role=role), name) == expected
 

@@ -15,6 +15,7 @@ from kubepi.decide.peerbook import (
     hear,
     masters,
 )
+from kubepi.decide.votes import Vote, write_vote
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 NOW = 1000.0
@@ -72,6 +73,36 @@ def test_the_one_ready_master_is_found(others: list[Peer]) -> None:
     assert found.master is not None
     assert found.master.advert == MASTER
     assert found.sentence == ""
+
+
+HASH = "sha256:" + "a" * 64
+FIRST = replace(MASTER, ca_hash=HASH, vote=write_vote(Vote(master="aa")))
+FURTHER = replace(SECOND, ca_hash=HASH, vote=write_vote(Vote(master="aa")))
+
+
+@pytest.mark.parametrize(
+    ("peers", "chosen"),
+    [
+        ([ours(FURTHER), ours(FIRST)], "pi1"),
+        ([ours(FURTHER), ours(replace(FIRST, node="pi99"))], "pi99"),
+        ([ours(FURTHER), ours(FIRST, LONG_AGO)], "pi9"),
+        ([ours(FURTHER), ours(replace(FIRST, state="disabled"))], "pi9"),
+        ([ours(FIRST), ours(replace(FURTHER, state="joining", ca_hash=""))], "pi1"),
+    ],
+    ids=["the first", "whatever it is called", "it is silent", "it is not ready",
+         "one joins as a master"],
+)  # fmt: skip
+def test_masters_with_the_same_ca_are_one_cluster(peers: list[Peer], chosen: str) -> None:
+    found = find_master(peers, NOW)
+    assert found.master is not None
+    assert found.master.advert.node == chosen
+
+
+@pytest.mark.parametrize("ca", ["sha256:" + "b" * 64, ""])
+def test_two_with_different_cas_are_never_merged(ca: str) -> None:
+    found = find_master([ours(FIRST), ours(replace(FURTHER, ca_hash=ca))], NOW)
+    assert found.master is None
+    assert "kubepi never merges two clusters" in found.sentence
 
 
 def test_a_silent_master_is_not_joined() -> None:

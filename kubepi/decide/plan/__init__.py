@@ -21,7 +21,7 @@ def make_plan(
     if goal.verb == "init":
         return init.plan(goal, facts, own_file, addons)
     if goal.verb == "join":
-        return join.plan(goal, facts, own_file)
+        return join.plan(goal, facts, own_file, addons)
     if goal.verb == "up":
         return up.plan(goal, facts, own_file)
     return reset.plan(goal, facts)

@@ -1,13 +1,17 @@
 """What every node gets, master or worker, up to a containerd that holds its images."""
 
+from collections.abc import Sequence
+
 from kubepi import BUILT
-from kubepi.decide.addon_choice import wanted_addons
+from kubepi.decide.addon_choice import drops_data, wanted_addons
 from kubepi.decide.cmdline import MEMORY_TOKEN, country_token
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import chosen_name, unique_name
 from kubepi.decide.proxy import proxy_of
 from kubepi.machine.step import Step
+from kubepi.steps.addon_removal import AddonAbsent
+from kubepi.steps.addons import AddonApplied, AddonReady
 from kubepi.steps.boot import (
     CmdlineTokens,
     ConfigTxtLines,
@@ -22,6 +26,7 @@ from kubepi.steps.identity import HostNamed, UniqueIdentity
 from kubepi.steps.images import ImagesImported, ImagesPulled
 from kubepi.steps.install import AGENT, RESUME, Installed, own_files
 from kubepi.steps.kernel import KernelModules, Sysctl
+from kubepi.steps.manifests import AdminKubeconfig
 from kubepi.steps.names import ApiNamed
 from kubepi.steps.node_data import NodeData
 from kubepi.steps.os_network import AvahiOnlyOn, NetworkManagerIgnores, WifiPowerSaveOff
@@ -127,8 +132,9 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     proxy = proxy_of(settings)
     repository = [] if kit else [KubernetesRepository(url, wanted, joining, key, proxy)]
     mirrors = tuple(sorted(settings["downloads.image_mirrors"].items()))
-    addons = () if joining else tuple(wanted_addons(goal))
-    images = ImagesImported(kit) if kit else ImagesPulled(joining, mirrors, proxy, addons)
+    is_worker = goal.role == "worker"
+    addons = tuple(wanted_addons(goal))
+    images = ImagesImported(kit) if kit else ImagesPulled(is_worker, mirrors, proxy, addons)
     return [
         ProxySet(proxy),
         *([NodeData(disk)] if (disk := settings["storage.node_data"]) else []),
@@ -146,4 +152,23 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
         *(mirror_file(registry, mirror) for registry, mirror in mirrors),
         images,
         ApiNamed(goal),
+    ]
+
+
+def admins(goal: Goal) -> list[Step]:
+    """kubectl works for root, and for who called sudo."""
+    steps: list[Step] = [AdminKubeconfig("/root")]
+    if goal.admin is not None:
+        steps.append(AdminKubeconfig(goal.admin.home, goal.admin.uid, goal.admin.gid))
+    return steps
+
+
+def chosen_addons(goal: Goal, installed: Sequence[str]) -> list[Step]:
+    """What is no longer wanted goes first: there is not much room on a Pi."""
+    wanted = wanted_addons(goal)
+    unwanted = [name for name in installed if name not in wanted]
+    return [
+        *(AddonAbsent(name, not drops_data(goal, name)) for name in unwanted),
+        *(AddonApplied(name, goal) for name in wanted),
+        *(AddonReady(name) for name in wanted),
     ]

@@ -13,6 +13,7 @@ from kubepi.steps.install import AGENT, KubepiGone
 from kubepi.steps.kept import KeptRestored
 from kubepi.steps.kubeadm import KubeadmReset
 from kubepi.steps.leave import Left, NetworkCleaned
+from kubepi.steps.more_masters import OutOfEtcd
 from kubepi.steps.moving import MoveLeft
 from kubepi.steps.node_data import NodeDataLeft
 from kubepi.steps.os_network import AvahiEverywhere
@@ -26,8 +27,9 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
     """Leave, Kubernetes, network, packages, files, and last kubepi itself."""
     homes = ["/root"] + ([] if goal.admin is None else [goal.admin.home])
     return [
-        Left(),
-        KubeadmReset(),
+        Left(goal.as_master),
+        *([OutOfEtcd()] if goal.as_master else []),
+        KubeadmReset(leaves_etcd=goal.as_master),
         ShareLeft(),
         MoveLeft(),
         NetworkCleaned(),

@@ -16,7 +16,7 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         *common.kubepi_on_disk(own_file),
         *common.names(goal, facts),
         # of a card that was copied from a member: that one is alive, and this one is not it
-        *([KubeadmReset(is_copy=True)] if goal.was is not None else []),
+        *([KubeadmReset(leaves_etcd=True)] if goal.was is not None else []),
         SyncMeasured(),
         ServiceRunning(AGENT),
         MasterDecided(),
