@@ -41,6 +41,28 @@ def setting(name: str, value: str) -> str:
 # --- the table of settings ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("[pi1, pi2]", ["pi1", "pi2"]), ("[]", []), ("", []), ("1", 1)]
+)
+def test_masters_are_a_number_or_names(text: str, value: object) -> None:
+    config = of(setting("cluster.masters", text))
+    assert config.problems == ()
+    assert config.settings["cluster.masters"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2", "2 is no number of masters"), ("0", "0 is no number of masters"),
+        ("'3'", "in quotes"), ("three", "wanted a whole number or a plain list"),
+        ("[Pi_1]", "did you mean pi-1?"),
+    ],
+)  # fmt: skip
+def test_other_masters_are_refused(text: str, words: str) -> None:
+    problems = of(setting("cluster.masters", text)).problems
+    assert [words in problem for problem in problems] == [True]
+
+
 def test_defaults_are_read_as_yaml_reads_them() -> None:
     flat = flattened(yaml.safe_load(DEFAULTS), KINDS)
     assert {name: default.value for name, default in read_defaults(DEFAULTS).items()} == flat

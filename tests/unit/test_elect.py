@@ -198,6 +198,37 @@ def test_a_silent_master_is_waited_for(heard: float | None, since: str) -> None:
     assert "--forget" in decision.hint
 
 
+@pytest.mark.parametrize(
+    ("first", "verdict"),
+    [(NOW - SILENT_AFTER - 1, Verdict.JOIN), (None, Verdict.JOIN), (NOW, Verdict.JOIN)],
+)
+def test_any_living_master_of_the_control_plane_is_joined(
+    first: float | None, verdict: Verdict
+) -> None:
+    """A further master names the one that made the cluster, as every member does."""
+    further = replace(peer("c", Vote(master="b")), is_master=True)
+    peers = {"c": further}
+    if first is not None:
+        peers["b"] = replace(peer("b", Vote(master="b"), heard=first), is_master=True)
+    after, decision = elect(ME, long_settled(), peers, NOW)
+    assert (decision.verdict, decision.master) == (verdict, "b")
+    assert after.vote.master == "b"
+
+
+def test_a_further_master_that_is_silent_too_is_waited_for() -> None:
+    further = replace(peer("c", Vote(master="b"), heard=NOW - 200), is_master=True)
+    _, decision = elect(ME, long_settled(), {"c": further}, NOW)
+    assert decision.verdict is Verdict.WAIT
+    assert decision.reason == "waits for the master the node b, not heard for 200 s"
+
+
+def test_a_master_of_another_cluster_is_no_word_of_ours() -> None:
+    other = replace(peer("c", Vote(master="c")), is_master=True)
+    peers = {"b": peer("b", Vote(master="b")), "c": other}
+    _, decision = elect(ME, long_settled(), peers, NOW)
+    assert decision.verdict is Verdict.STOP
+
+
 def test_two_masters_stop_everybody_and_both_are_named() -> None:
     peers = {"b": peer("b", Vote(master="b")), "c": peer("c", Vote(master="c"))}
     for me in (ME, replace(ME, begun=True)):

@@ -10,14 +10,21 @@ from typing import Any
 import pytest
 import yaml
 
-from kubepi.decide.credentials import bootstrap_token
-from kubepi.decide.kubeadm_config import Node, init_documents, join_documents
+from kubepi.decide.credentials import bootstrap_token, certificate_key
+from kubepi.decide.kubeadm_config import (
+    Node,
+    init_documents,
+    join_documents,
+    master_documents,
+    upload_documents,
+)
 from kubepi.decide.values import MINORS
 from tests.scene import settings
 
 GOLDEN = Path(__file__).parent / "golden"
 TOKEN = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk"
 BOOTSTRAP = bootstrap_token(TOKEN)
+KEY = certificate_key(TOKEN)
 API = "home.kubepi.internal"
 PLAIN = Node("pi1", "", (), True)
 UNUSUAL = Node("pi1", "10.0.0.7", ("NumCPU", "Mem"), False)
@@ -40,11 +47,18 @@ def join(node: Node = PLAIN) -> list[dict[str, Any]]:
     return join_documents(node, f"{API}:6443", BOOTSTRAP, "sha256:" + "a" * 64)
 
 
+def join_master(node: Node = PLAIN, **changes: object) -> list[dict[str, Any]]:
+    pin = "sha256:" + "a" * 64
+    return master_documents(settings(**changes), node, f"{API}:6443", BOOTSTRAP, pin, KEY)
+
+
 CASES = {
     "kubeadm-init": init(),
     "kubeadm-init-unusual": init(UNUSUAL, **PASSED_THROUGH),
     "kubeadm-join": join(),
     "kubeadm-join-unusual": join(UNUSUAL),
+    "kubeadm-join-master": join_master(),
+    "kubeadm-join-master-unusual": join_master(UNUSUAL, **PASSED_THROUGH),
 }
 
 
@@ -69,6 +83,13 @@ def test_the_token_is_only_where_kubeadm_needs_it(name: str) -> None:
 @pytest.mark.parametrize("name", ["kubeadm-init", "kubeadm-init-unusual"])
 def test_no_phase_prints_the_join_command_with_the_token(name: str) -> None:
     assert CASES[name][0]["skipPhases"] == ["show-join-command"]
+
+
+def test_certificates_are_uploaded_without_asking_the_internet_for_a_version() -> None:
+    init_part, cluster = upload_documents("v1.36.3", API, KEY)
+    assert (init_part["kind"], init_part["certificateKey"]) == ("InitConfiguration", KEY)
+    assert cluster["kubernetesVersion"] == "v1.36.3"
+    assert KEY not in str(cluster)
 
 
 def test_kinds_and_versions() -> None:

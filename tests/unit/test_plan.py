@@ -19,7 +19,7 @@ from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.step import Step
 from kubepi.steps.images import ImagesPulled
 from tests.fakes import FakePi
-from tests.scene import init_goal, join_goal, reset_goal, up_goal
+from tests.scene import init_goal, join_goal, join_master_goal, reset_goal, up_goal
 
 BOARDS = Path(__file__).parents[1] / "boards"
 GOLDEN = Path(__file__).parent / "golden"
@@ -40,6 +40,8 @@ def with_admin(goal: Goal) -> Goal:
 CASES: dict[str, tuple[Goal, str]] = {
     "init-pc-kit": (init_goal(), "pc-debian"),
     "join-pc-kit": (join_goal(), "pc-debian"),
+    "join-master-pc-kit": (join_master_goal(addons__install=["hello"]), "pc-debian"),
+    "reset-master-pc-kit": (reset_goal(join_master_goal()), "pc-debian"),
     "reset-pc-kit": (reset_goal(init_goal()), "pc-debian"),
     "init-pi4-online": (with_admin(init_goal(**ONLINE, wifi__country="DE")), "pi4b-trixie"),
     "join-pi4-online": (join_goal(**ONLINE), "pi4b-trixie"),

@@ -12,8 +12,9 @@ from kubepi.decide.mounts import unit_name
 from kubepi.decide.peerbook import Peer
 from kubepi.decide.share import Own, Share, parse_share, wanted_share
 from kubepi.decide.values import Wrong
+from kubepi.decide.votes import Vote, write_vote
 from kubepi.errors import NotYet
-from tests.scene import init_goal, join_goal
+from tests.scene import init_goal, join_goal, join_master_goal
 
 SHARE = Share("10.0.0.1", "/srv/kubepi", "/mnt/kubepi")
 OWN = Own("pi7", "10.0.0.7")
@@ -57,6 +58,15 @@ def test_a_worker_goes_by_its_masters_word() -> None:
     assert wanted_share(goal, book(replace(MASTER, share="")), OWN, 0.0) is None
     with pytest.raises(NotYet, match="a master"):
         wanted_share(goal, book(ATTIC), OWN, 0.0)
+
+
+def test_of_several_masters_the_one_that_made_the_cluster_names_it() -> None:
+    first = replace(MASTER, node="pi9", ca_hash="sha256:1", vote=write_vote(Vote(master="bb")))
+    further = replace(first, node="pi2", node_id="dd", share="")
+    for goal in (join_goal(), join_master_goal()):
+        assert wanted_share(goal, book(further, first), OWN, 0.0) == SHARE
+        # as long as it is away, the others name what they follow
+        assert wanted_share(goal, book(replace(further, share=str(SHARE))), OWN, 0.0) == SHARE
 
 
 # --- text ---------------------------------------------------------------------------------

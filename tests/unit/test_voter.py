@@ -101,6 +101,19 @@ def test_who_leaves_or_is_not_trusted_or_does_not_vote_is_not_seen(pi: FakePi) -
     assert seen(stranger) == {}
 
 
+@pytest.mark.parametrize(
+    ("about", "is_master"),
+    [({"role": "master", "endpoint": "home.kubepi.internal:6443"}, True),
+     ({"role": "master"}, False),
+     ({"role": "master", "state": "joining", "endpoint": ""}, False),
+     ({"role": "worker"}, False)],
+)  # fmt: skip
+def test_who_has_an_api_is_a_master(
+    pi: FakePi, about: dict[str, str], is_master: bool
+) -> None:
+    assert seen(book(pi, Vote(), **about))[OTHER].is_master is is_master
+
+
 @pytest.mark.parametrize(("typed", "epoch"), [(OTHER, 1), ("c" * 16, 0)])
 def test_an_elected_one_that_is_lost_is_given_up(
     pi: FakePi, facts: Facts, typed: str, epoch: int
