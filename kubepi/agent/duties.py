@@ -136,6 +136,12 @@ class Duties:
             # it leaves all the same; what could not move is started elsewhere later
             self.host.log.tell(f"agent: {node} leaves undrained: {error.sentence}")
         kubectl.tell(self.host, "delete", "node", node, "--ignore-not-found", "--wait=false")
-        if MASTER in found["metadata"].get("labels", {}) and etcd.forget_node(self.host, node):
-            # it does that itself too, where its own etcd still answers
-            self.host.log.tell(f"agent: {node} is out of etcd")
+        if MASTER in found["metadata"].get("labels", {}):
+            self._take_out(node)
+
+    def _take_out(self, node: str) -> None:
+        """Of etcd; one whose own member answers does that itself."""
+        for member in etcd.asked_members(self.host):
+            if member.name == node and not member.alive:
+                etcd.remove(self.host, member)
+                self.host.log.tell(f"agent: {node} is out of etcd")

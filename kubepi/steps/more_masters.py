@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from kubepi.cluster import containers, etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token, certificate_key
 from kubepi.decide.goal import Goal
+from kubepi.decide.hosts import HOSTS, named_address
 from kubepi.decide.kubeadm_config import master_documents
+from kubepi.decide.peerbook import masters
 from kubepi.decide.quorum import may_leave, voters
 from kubepi.decide.wish import ADD_MASTER, Wish
 from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed, UsageError
@@ -41,26 +43,36 @@ ADMISSION_SECONDS = 300.0
 WIPED = "nothing here is to be kept"  # of an attempt: no member of etcd belongs to it any more
 
 
-def ask_to_join(host: Host) -> None:
+def _living_master(host: Host, api_name: str) -> str:
+    """The one that the API's name leads to: of several masters that is one whose API answers."""
+    found = wait_for_master(host, 120)
+    leads_to = named_address(api_name, host.read(HOSTS) or "")
+    peers = masters(read_peers(host).values())
+    named = [peer.advert.node for peer in peers if peer.advert.address == leads_to]
+    return [*named, found.node][0]
+
+
+def ask_to_join(host: Host, api_name: str) -> None:
     """A wish to a master: etcd without an old member of this node, and fresh certificates.
 
     Raises:
         StepFailed: it does not say in time that it is done.
     """
-    master = wait_for_master(host, 120)
+    master = _living_master(host, api_name)
     number = host.random("wish", 8).hex()
-    host.write(state.WISH, str(Wish(number, ADD_MASTER, (master.node,))), 0o600)
+    # of one alone: another might hear it late, and take out what has joined by then
+    host.write(state.WISH, str(Wish(number, ADD_MASTER, (master,))), 0o600)
 
     def answered() -> str | None:
         peers = read_peers(host).values()
         if any(peer.trusted and peer.advert.answer == number for peer in peers):
             return None
-        return f"{master.node} has not said yet that this Pi may join as a master"
+        return f"{master} has not said yet that this Pi may join as a master"
 
     try:
-        host.wait_until(f"the master {master.node}", answered, ADMISSION_SECONDS)
+        host.wait_until(f"the master {master}", answered, ADMISSION_SECONDS)
     except StepFailed as error:
-        error.hint = f"/var/log/kubepi.log on {master.node} says what is in the way"
+        error.hint = f"/var/log/kubepi.log on {master} says what is in the way"
         raise
     finally:
         host.remove(state.WISH)
@@ -92,7 +104,7 @@ class KubeadmJoinMaster:
             host.remove(BOOTSTRAP)  # as kubeadm does at the end
             state.end_attempt(host, "join")
             return
-        ask_to_join(host)
+        ask_to_join(host, self.goal.api_name)
         if attempt is not None:
             state.begin_attempt(host, "join", WIPED)
             self._wipe(host)
