@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.duties import RENEW_BEFORE, TOKEN_SECONDS, Duties, token_secret
+from kubepi.agent.duties import MASTER, RENEW_BEFORE, TOKEN_SECONDS, Duties, token_secret
 from kubepi.cluster.kubectl import ADMIN
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import bootstrap_token
@@ -34,6 +34,7 @@ class Master(FakePi):
         self.applied: list[str] = []
         self.broken: set[str] = set()
         self.made = "1970-01-01T00:00:01Z"
+        self.labels: dict[str, str] = {}
         state.save_secret(self, Secret("token"), TOKEN)
         self.looks("kubectl", script=self._kubectl)
         self.duties = Duties(self)
@@ -43,7 +44,8 @@ class Master(FakePi):
         if words[0] in self.broken:
             return 1, "the server is currently unable to handle the request"
         if words[:2] == ["get", "node"]:
-            node = json.dumps({"metadata": {"creationTimestamp": self.made}})
+            about = {"creationTimestamp": self.made, "labels": self.labels}
+            node = json.dumps({"metadata": about})
             return (0, node) if words[2] in self.nodes else (1, "Error: NotFound")
         self.told.append(" ".join(words))
         if words[0] == "apply":
@@ -119,6 +121,32 @@ def test_a_stranger_has_no_wishes(master: Master, advert: Advert) -> None:
 
 
 # --- the leaver's Node ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alive", "told"), [(True, []), (False, ["member remove 2"])], ids=["it answers", "it is dead"]
+)
+def test_a_master_that_leaves_takes_itself_out_of_etcd_if_it_can(
+    alive: bool, told: list[str], master: Master
+) -> None:
+    members = [{"ID": n, "name": f"pi{n}", "peerURLs": [f"https://pi{n}:2380"],
+                "clientURLs": [f"https://pi{n}:2379"]} for n in (1, 2)]  # fmt: skip
+    health = [{"endpoint": f"https://pi{n}:2379", "health": n == 1 or alive} for n in (1, 2)]
+    changed: list[str] = []
+
+    def etcdctl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        if "remove" in argv:
+            changed.append(" ".join(argv[-3:]))
+        return 0, json.dumps(health if "health" in argv else {"members": members})
+
+    ctr = ("ctr", "--namespace", "k8s.io")
+    master.looks(*ctr, "tasks", "list", script=lambda pi, argv, stdin: (0, "e 1 RUNNING"))
+    master.looks(*ctr, "containers", "list", script=lambda pi, argv, stdin: (0, "e"))
+    master.looks(*ctr, "tasks", "exec", script=etcdctl)
+    master.labels = {MASTER: ""}
+    master.duties.do(book(LEAVER), {})
+    assert master.told == ["drain pi2", "delete node pi2"]
+    assert changed == told
 
 
 def test_a_leaver_is_drained_then_deleted_once(master: Master) -> None:
