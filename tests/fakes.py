@@ -121,8 +121,10 @@ class FakePi(Host):
         assert program is None or self._may_be_probed(argv, program), f"probed to change: {argv}"
         return self._execute(argv, stdin, timeout)
 
-    def glance(self, argv: Sequence[str]) -> str | None:
-        result = self.probe(argv)
+    def glance(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
+    ) -> str | None:
+        result = self.probe(argv, stdin=stdin, timeout=timeout)
         return result.stdout if result.ok else None
 
     def run(

@@ -25,6 +25,7 @@ PACKAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
     "conntrack": ((), ("/usr/sbin/conntrack",), ()),
     "ethtool": ((), ("/usr/sbin/ethtool",), ()),
     "socat": ((), ("/usr/bin/socat",), ()),
+    "openssl": ((), ("/usr/bin/openssl",), ()),
     "kubeadm": ((), ("/usr/bin/kubeadm",), ()),
     "kubectl": ((), ("/usr/bin/kubectl",), ()),
     "kubernetes-cni": ((), ("/opt/cni/bin/bridge",), ()),

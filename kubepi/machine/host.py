@@ -47,9 +47,11 @@ class Host(Files):
         """Run a program that only looks; a failure is an answer like any other."""
         return self._execute(argv, stdin, timeout, LOOKING_LINES)
 
-    def glance(self, argv: Sequence[str]) -> str | None:
+    def glance(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
+    ) -> str | None:
         """What a program that only looks prints; asked every second, so it is not in the log."""
-        result = self._execute(argv, None, PROBE_SECONDS, NO_LINE)
+        result = self._execute(argv, stdin, timeout, NO_LINE)
         return result.stdout if result.ok else None
 
     def failure(self, result: Result, timeout: float = PROBE_SECONDS) -> CommandFailed:

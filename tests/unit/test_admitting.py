@@ -21,7 +21,7 @@ from tests.scene import TOKEN, VERSION, init_goal, join_goal
 
 NUMBER = "0123456789abcdef"
 ASKER = Advert(node="pi3", node_id="cc", address="10.0.0.3", role="master", state="joining",
-               wish=f"{NUMBER} {ADD_MASTER} pi1")  # fmt: skip
+               wish=f"{NUMBER} {ADD_MASTER} pi1", time=1_800_000_000)  # fmt: skip
 OTHER = replace(ASKER, node="pi2", node_id="bb", address="10.0.0.2", wish="")
 KEY = certificate_key(TOKEN)
 

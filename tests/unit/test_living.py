@@ -11,7 +11,7 @@ import pytest
 
 from kubepi.agent.living import MISSES, Living
 from kubepi.lan.peers import CA
-from tests.fakes import FakePi
+from kubepi.machine.host import Host
 
 NAME = "home.kubepi.internal"
 HERE = "127.0.0.1"
@@ -54,7 +54,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\nok"
 NOT_READY = b"HTTP/1.1 500 Internal Server Error\r\n\r\n[-]etcd failed"
 
 
-def looks(pi: FakePi, pem: Path, answers: Sequence[bytes]) -> list[frozenset[str]]:
+def looks(pi: Host, pem: Path, answers: Sequence[bytes]) -> list[frozenset[str]]:
     """Who is ready after each look."""
 
     async def run() -> list[frozenset[str]]:
@@ -72,36 +72,39 @@ HIM, NOBODY = frozenset({HERE}), frozenset[str]()
 
 
 @pytest.fixture
-def pi(tmp_path: Path) -> FakePi:
-    (tmp_path / "root").mkdir()
-    return FakePi(tmp_path / "root")
+def pi(tmp_path: Path) -> Host:
+    """No fake one: openssl is asked."""
+    return Host(tmp_path / "root")
 
 
-def test_who_answers_with_200_lives(pi: FakePi, tmp_path: Path) -> None:
+def trust(pi: Host, pem: Path) -> None:
+    pi.write(CA, Path(f"{pem}.crt").read_text())
+
+
+def test_who_answers_with_200_lives(pi: Host, tmp_path: Path) -> None:
     pem = certificate(tmp_path)
-    pi.put(CA, Path(f"{pem}.crt").read_text())
+    trust(pi, pem)
     assert looks(pi, pem, [OK]) == [HIM]
 
 
-def test_one_miss_is_borne_and_two_are_not(pi: FakePi, tmp_path: Path) -> None:
+def test_one_miss_is_borne_and_two_are_not(pi: Host, tmp_path: Path) -> None:
     pem = certificate(tmp_path)
-    pi.put(CA, Path(f"{pem}.crt").read_text())
+    trust(pi, pem)
     answers = [NOT_READY, OK, NOT_READY, OK, NOT_READY, b"", OK]
     assert MISSES == 2
     assert looks(pi, pem, answers) == [NOBODY, HIM, HIM, HIM, HIM, NOBODY, HIM]
 
 
-def test_before_the_ca_is_there_the_answer_is_enough(pi: FakePi, tmp_path: Path) -> None:
+def test_before_the_ca_is_there_the_answer_is_enough(pi: Host, tmp_path: Path) -> None:
     assert looks(pi, certificate(tmp_path), [OK]) == [HIM]
 
 
 @pytest.mark.parametrize("name", [NAME, "other.kubepi.internal"])
-def test_an_impostor_does_not_live(pi: FakePi, tmp_path: Path, name: str) -> None:
+def test_an_impostor_does_not_live(pi: Host, tmp_path: Path, name: str) -> None:
     """With another CA, or with a certificate for another cluster's name."""
     own = certificate(tmp_path / "own")
     theirs = certificate(tmp_path / "theirs", name)
-    ca = own if name == NAME else theirs
-    pi.put(CA, Path(f"{ca}.crt").read_text())
+    trust(pi, own if name == NAME else theirs)
 
     async def run() -> frozenset[str]:
         living = Living(pi)
@@ -112,7 +115,7 @@ def test_an_impostor_does_not_live(pi: FakePi, tmp_path: Path, name: str) -> Non
     assert asyncio.run(run()) == NOBODY
 
 
-def test_who_is_not_there_is_told_once(pi: FakePi) -> None:
+def test_who_is_not_there_is_told_once(pi: Host) -> None:
     async def run() -> list[bool]:
         living = Living(pi)
         return [await living.look([HERE], NAME, port=1) for _ in range(3)]

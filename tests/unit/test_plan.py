@@ -117,7 +117,7 @@ def test_the_order_that_power_cuts_and_programs_force(name: str) -> None:
         "swap off",
         "reboot",
         "memory controller",
-        "packages containerd iptables conntrack ethtool socat",
+        "packages containerd iptables conntrack ethtool socat openssl",
         "package repository of Kubernetes",
         "Kubernetes version",
         "packages kubeadm kubelet kubectl kubernetes-cni",

@@ -40,7 +40,7 @@ from kubepi.steps.swap import SwapOff
 from kubepi.steps.versions import VersionPinned
 from kubepi.steps.waits import Rebooted
 
-OS_PACKAGES = ("containerd", "iptables", "conntrack", "ethtool", "socat")
+OS_PACKAGES = ("containerd", "iptables", "conntrack", "ethtool", "socat", "openssl")
 SYSCTL = (
     ("net.ipv4.ip_forward", "1"),
     ("net.bridge.bridge-nf-call-iptables", "1"),
