@@ -10,8 +10,8 @@ import yaml
 
 from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
+from tests.join_programs import install_etcd, kubeadm_join, own_api_is_up, own_name
 from tests.kubeadm_certs import certificates, kubeadm_certs
-from tests.master_programs import install_etcd, join_as_master, own_api_is_up, own_name
 from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
@@ -23,7 +23,7 @@ def install_kubernetes(pi: FakePi) -> None:
     pi.looks("kubeadm", "version", script=_kubeadm_version)
     pi.changes("kubeadm", "init", script=_kubeadm_init)
     pi.changes("kubeadm", "init", "phase", "certs", script=kubeadm_certs)
-    pi.changes("kubeadm", "join", script=_kubeadm_join)
+    pi.changes("kubeadm", "join", script=kubeadm_join)
     pi.changes("kubeadm", "reset", script=_kubeadm_reset)
     pi.looks("kubectl", script=_kubectl)
     install_etcd(pi)
@@ -66,33 +66,6 @@ def _kubeadm_init(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     pi.path("/sys/class/net/cni0").mkdir(parents=True, exist_ok=True)
     write(pi, "/etc/cni/net.d/10-flannel.conflist", "flannel")
     write(pi, "/proc/rules", "*nat\n:KUBE-SERVICES - [0:0]\n-A MINE -j ACCEPT\nCOMMIT\n")
-    yield
-    return 0, ""
-
-
-def _kubeadm_join(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
-    config = yaml.safe_load(Path(argv[argv.index("--config") + 1]).read_text())
-    assert config["discovery"]["bootstrapToken"]["caCertHashes"][0].startswith("sha256:")
-    if "controlPlane" in config:
-        return (yield from join_as_master(pi, argv, config))
-    for name in ("/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/bootstrap-kubelet.conf"):
-        if pi.exists(name):
-            return 1, f"[ERROR FileAvailable] {name} already exists"
-    for name, text in (
-        ("/etc/kubernetes/pki/ca.crt", "the CA"),
-        ("/etc/kubernetes/bootstrap-kubelet.conf", "bootstrap"),
-        ("/var/lib/kubelet/config.yaml", "kubelet's configuration"),
-        ("/etc/kubernetes/kubelet.conf", "kubelet's credentials"),
-        ("/var/lib/kubelet/pki/kubelet-client-current.pem", "certificate"),
-    ):
-        write(pi, name, text, 0o600)
-        yield
-    pi.path("/etc/kubernetes/bootstrap-kubelet.conf").unlink()
-    pi.running.add("kubelet.service")
-    pi.master_knows.add(config["nodeRegistration"]["name"])
-    yield
-    pi.path("/sys/class/net/cni0").mkdir(parents=True, exist_ok=True)
-    write(pi, "/etc/cni/net.d/10-flannel.conflist", "flannel")
     yield
     return 0, ""
 

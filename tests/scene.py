@@ -22,9 +22,9 @@ from kubepi.machine import state
 from kubepi.machine.facts import dpkg_architecture, look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
+from tests.join_programs import kubelet_works, own_name
 from tests.kubeadm_certs import certificates
 from tests.kubernetes_programs import INIT_FILES, install_kubernetes
-from tests.master_programs import kubelet_works, own_name
 from tests.programs import boot, install_programs
 
 VERSION = "v1.36.3"

@@ -20,8 +20,8 @@ from kubepi.steps.more_masters import (
     refuse_breaking,
 )
 from tests.fakes import Answer, FakePi
+from tests.join_programs import CTR, kubelet_works
 from tests.laws.test_steps import TO_JOIN, AsRun, Booting, Journaled, after
-from tests.master_programs import CTR, kubelet_works
 from tests.scene import TOKEN, join_master_goal
 from tests.steps.lawful import obeys
 

@@ -1,11 +1,14 @@
-"""kubeadm join as a further master, and etcd's members, of a FakePi; recorded in the lab.
+"""kubeadm join, as a worker or a master, and etcd's members, of a FakePi; recorded in the lab.
 
 The other members are on other machines: what they count survives every cut of this one.
 """
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.fakes import Answer, FakePi
 from tests.programs import Effects, write, write_durably
@@ -69,7 +72,34 @@ def bring_flannel(pi: FakePi) -> None:
     pi.fake_disk.make_all_durable()
 
 
-def join_as_master(pi: FakePi, argv: Sequence[str], config: dict[str, Any]) -> Effects:
+def kubeadm_join(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
+    config = yaml.safe_load(Path(argv[argv.index("--config") + 1]).read_text())
+    assert config["discovery"]["bootstrapToken"]["caCertHashes"][0].startswith("sha256:")
+    if "controlPlane" in config:
+        return (yield from _join_as_master(pi, argv, config))
+    for name in ("/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/bootstrap-kubelet.conf"):
+        if pi.exists(name):
+            return 1, f"[ERROR FileAvailable] {name} already exists"
+    for name, text in (
+        ("/etc/kubernetes/pki/ca.crt", "the CA"),
+        ("/etc/kubernetes/bootstrap-kubelet.conf", "bootstrap"),
+        ("/var/lib/kubelet/config.yaml", "kubelet's configuration"),
+        ("/etc/kubernetes/kubelet.conf", "kubelet's credentials"),
+        ("/var/lib/kubelet/pki/kubelet-client-current.pem", "certificate"),
+    ):
+        write(pi, name, text, 0o600)
+        yield
+    pi.path("/etc/kubernetes/bootstrap-kubelet.conf").unlink()
+    pi.running.add("kubelet.service")
+    pi.master_knows.add(config["nodeRegistration"]["name"])
+    yield
+    pi.path("/sys/class/net/cni0").mkdir(parents=True, exist_ok=True)
+    write(pi, "/etc/cni/net.d/10-flannel.conflist", "flannel")
+    yield
+    return 0, ""
+
+
+def _join_as_master(pi: FakePi, argv: Sequence[str], config: dict[str, Any]) -> Effects:
     node = config["nodeRegistration"]["name"]
     assert len(config["controlPlane"]["certificateKey"]) == 64
     if "phase" in argv:
