@@ -7,9 +7,9 @@ Tests: tests/unit/test_addressing.py, tests/lab/test_address.py.
 
 from dataclasses import dataclass
 
-from kubepi.decide.address import API_SERVER, Addresses, address_of, named_address
+from kubepi.decide.address import API_SERVER, Addresses, named_address
 from kubepi.decide.goal import Goal
-from kubepi.decide.hosts import HOSTS
+from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.errors import KubepiError
 from kubepi.machine import state
 from kubepi.machine.host import Host

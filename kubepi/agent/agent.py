@@ -26,7 +26,7 @@ from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
-from kubepi.decide.hosts import HOSTS, api_address, host_lines, named_address, other_apis
+from kubepi.decide.hosts import HOSTS, address_of, api_address, host_lines, other_apis
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
@@ -205,7 +205,7 @@ class Agent:
 
     def keep_names(self, goal: Goal) -> None:
         own, others = self.apis(goal)
-        now = named_address(goal.api_name, self.host.read(HOSTS) or "")
+        now = address_of(goal.api_name, self.host.read(HOSTS) or "")
         api = api_address(own, others, self.living.ready, now)
         lines = host_lines(goal.api_name, api, self.book, self.known)
         # nobody heard yet, after a boot: what is in the file is better than nothing

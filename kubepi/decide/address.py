@@ -54,15 +54,6 @@ def readdressed(text: str, old: str, new: str) -> str:
     return re.sub(rf"(?<![0-9.]){re.escape(old)}(?![0-9.])", new, text)
 
 
-def address_of(name: str, hosts: str) -> str:
-    """Where a name leads by the text of /etc/hosts; "" where it leads nowhere."""
-    for line in hosts.splitlines():
-        words = line.partition("#")[0].split()
-        if name in words[1:]:
-            return words[0]
-    return ""
-
-
 def certificate_addresses(pem: str) -> set[str]:
     """IPv4 addresses that a certificate is good for; none for what is no certificate."""
     try:

@@ -41,10 +41,10 @@ def api_address(own: str, others: list[str], ready: Collection[str], now: str) -
     return next((a for a in order if a in ready), now if now in order else order[0])
 
 
-def named_address(api_name: str, text: str) -> str:
-    """What a file like /etc/hosts says of the API's name; "" for nothing."""
+def address_of(name: str, text: str) -> str:
+    """Where a name leads by a file like /etc/hosts; "" for nowhere."""
     rows = (line.partition("#")[0].split() for line in text.splitlines())
-    return next((words[0] for words in rows if api_name in words[1:]), "")
+    return next((words[0] for words in rows if name in words[1:]), "")
 
 
 def host_lines(

@@ -1,13 +1,14 @@
 """The settings of defaults.yaml, a line each: shape, check, example; pure.
 
-Tests: tests/unit/test_config.py. The checks themselves are in values.py.
+Tests: tests/unit/test_config.py. The checks themselves are in values.py and
+download_values.py.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubepi.decide import share, values
+from kubepi.decide import download_values, share, values
 from kubepi.decide.values import Wrong, close_to, quoted
 
 Shape = Literal["text", "number", "switch", "list", "map", "names or number"]
@@ -67,14 +68,17 @@ KINDS: dict[str, Kind] = {
         "text", values.package_repository, "https://pkgs.k8s.io/core:/stable:/{minor}/deb/"
     ),
     "downloads.repository_key": Kind(
-        "text", values.key_fingerprint, "DE15B14486CD377B9E876E1A234654DA9A296436", optional=True
+        "text",
+        download_values.key_fingerprint,
+        "DE15B14486CD377B9E876E1A234654DA9A296436",
+        optional=True,
     ),
     "downloads.image_mirrors": Kind(
-        "map", values.image_mirrors, '{registry.k8s.io: "http://mirror:5000"}'
+        "map", download_values.image_mirrors, '{registry.k8s.io: "http://mirror:5000"}'
     ),
-    "downloads.proxy": Kind("text", values.http_proxy, "http://proxy:3128", optional=True),
+    "downloads.proxy": Kind("text", download_values.http_proxy, "http://proxy:3128", optional=True),
     "downloads.no_proxy": Kind(
-        "list", values.each_of(values.direct_host), "[.lan, 192.168.1.0/24]"
+        "list", values.each_of(download_values.direct_host), "[.lan, 192.168.1.0/24]"
     ),
     "storage.default_class": Kind(
         "text", values.one_of("auto", "kubepi-nfs", "kubepi-local", "none"), "auto"

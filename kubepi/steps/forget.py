@@ -6,7 +6,6 @@ May touch: etcd's list of members, Node objects. Tests: tests/steps/test_forget.
 from dataclasses import dataclass
 
 from kubepi.cluster import etcd, kubectl
-from kubepi.decide.quorum import Member
 from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
@@ -25,7 +24,7 @@ class NodeForgotten:
     def check(self, host: Host) -> Finding | None:
         if not host.exists(kubectl.ADMIN):
             raise NotYet("a master, who alone may do that")
-        if self._members(host):
+        if any(member.name == self.node for member in etcd.members(host)):
             return Finding("is a member of etcd")
         if kubectl.get_node(host, self.node) is not None:
             return Finding("its Node is there")
@@ -33,10 +32,5 @@ class NodeForgotten:
 
     def apply(self, host: Host) -> None:
         # first: as long as it counts as a member, one more failure may be one too many
-        for member in self._members(host):
-            etcd.remove(host, member)
+        etcd.forget_node(host, self.node)
         kubectl.tell(host, "delete", "node", self.node, "--ignore-not-found", "--wait=false")
-
-    def _members(self, host: Host) -> list[Member]:
-        """None for a worker."""
-        return [member for member in etcd.members(host) if member.name == self.node]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from kubepi.cluster import containers, etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token, certificate_key
 from kubepi.decide.goal import Goal
-from kubepi.decide.hosts import HOSTS, named_address
+from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.decide.kubeadm_config import master_documents
 from kubepi.decide.peerbook import masters
 from kubepi.decide.quorum import may_leave, voters
@@ -46,7 +46,7 @@ WIPED = "nothing here is to be kept"  # of an attempt: no member of etcd belongs
 def _living_master(host: Host, api_name: str) -> str:
     """The one that the API's name leads to: of several masters that is one whose API answers."""
     found = wait_for_master(host, 120)
-    leads_to = named_address(api_name, host.read(HOSTS) or "")
+    leads_to = address_of(api_name, host.read(HOSTS) or "")
     peers = masters(read_peers(host).values())
     named = [peer.advert.node for peer in peers if peer.advert.address == leads_to]
     return [*named, found.node][0]

@@ -6,7 +6,7 @@ May touch: kubepi's block in /etc/hosts. Tests: tests/steps/test_names.py and te
 from dataclasses import dataclass
 
 from kubepi.decide.goal import Goal
-from kubepi.decide.hosts import HOSTS, LABEL, host_lines, named_address, other_apis
+from kubepi.decide.hosts import HOSTS, LABEL, address_of, host_lines, other_apis
 from kubepi.errors import StepFailed
 from kubepi.lan.peers import read_peers, wait_for_master
 from kubepi.machine.host import Host
@@ -55,7 +55,7 @@ class ApiNamed:
         return f"name {self.goal.api_name}"
 
     def check(self, host: Host) -> Finding | None:
-        if not named_address(self.goal.api_name, host.read(HOSTS) or ""):
+        if not address_of(self.goal.api_name, host.read(HOSTS) or ""):
             return Finding(f"is not in {HOSTS}")
         return CloudInitKeepsNames().check(host) if has_cloud_init(host) else None
 

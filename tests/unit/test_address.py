@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from kubepi.decide.address import (
     NAMED_IN,
     Addresses,
-    address_of,
     certificate_addresses,
     named_address,
     readdressed,
@@ -75,8 +74,5 @@ def test_only_the_whole_address_is_replaced(text: str, after: str) -> None:
     assert readdressed(text, "10.0.0.5", "10.0.0.9") == after
 
 
-def test_where_a_name_leads_by_the_hosts_file() -> None:
-    hosts = "127.0.0.1 localhost\n# 10.0.0.1 api\n10.0.0.2 pi2 api # pi3\n"
-    assert address_of("api", hosts) == "10.0.0.2"
-    assert address_of("pi3", hosts) == ""
+def test_both_addresses_are_noted_in_a_line() -> None:
     assert str(Addresses("10.0.0.3", "10.0.0.2")) == "10.0.0.3 10.0.0.2"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kubepi.decide.adverts import Advert
-from kubepi.decide.hosts import api_address, host_lines, named_address, other_apis
+from kubepi.decide.hosts import address_of, api_address, host_lines, other_apis
 from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
 
 API = "home.kubepi.internal"
@@ -101,8 +101,8 @@ def test_a_member_follows_no_master_with_another_ca() -> None:
 
 
 def test_what_the_file_says_of_the_name() -> None:
-    assert named_address(API, f"127.0.0.1 localhost\n{OWN}\tx {API} # now\n") == OWN
-    assert named_address(API, f"# {OWN} {API}\n{OWN} {API}x\n") == ""
+    assert address_of(API, f"127.0.0.1 localhost\n{OWN}\tx {API} # now\n") == OWN
+    assert address_of(API, f"# {OWN} {API}\n{OWN} {API}x\n") == ""
 
 
 def test_the_same_peers_give_the_same_lines_in_any_order() -> None:
