@@ -75,6 +75,11 @@ def certificate_key(token: str) -> str:
     return _derive(token, "certificate key").hex()
 
 
+def depot_key(token: str) -> bytes:
+    """Opens and answers requests for data between nodes; 32 bytes."""
+    return _derive(token, "depot key")
+
+
 def cluster_id(token: str) -> str:
     """Tells clusters on one LAN apart; no secret."""
     return _derive(token, "cluster id").hex()[:8]
