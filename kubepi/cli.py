@@ -26,6 +26,8 @@ VERBS = {
     "token": "the cluster's secret: show it, or make one",
     "kubeconfig": "the credentials for kubectl on a laptop",
     "addon": "what else the cluster has: list, show, install, remove",
+    "backup": "the cluster's state in one file: make it, list what there is",
+    "restore": "a master again from a backup, on the same Pi or another",
     "reset": "give this Pi back as it was before kubepi",
     "hook": "what a prepared card runs at the first boot (systemd runs it)",
     "resume": "go on after a reboot or a power cut (systemd runs it)",

@@ -32,6 +32,8 @@ from kubepi.steps.node_data import node_data_problem
 from kubepi.steps.share_problems import share_problem
 from kubepi.terminal import Terminal
 
+ON_THE_WAY = ("up", "restore")  # goals that lead to another one
+
 
 @dataclass(frozen=True)
 class Options:
@@ -77,7 +79,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options, was_reached)
-        if goal.verb not in ("up", "reset"):
+        if goal.verb not in (*ON_THE_WAY, "reset"):
             state.mark_reached(host)
     if goal.verb == "reset":
         reboot = _say_reboot(host) and options.reboot
@@ -88,8 +90,8 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
 
 
 def reconcile_up(goal: Goal, host: Host, options: Options) -> Done:
-    """As `reconcile`; the goal "up" is gone on with until it is decided, and then done."""
-    if goal.verb != "up":
+    """As `reconcile`; a goal that leads to another one is gone on with until that is reached."""
+    if goal.verb not in ON_THE_WAY:
         return reconcile(goal, host, options)
     done = reconcile(goal, host, options)
     return done if options.dry_run else reconcile(decided(goal, host), host, options)
@@ -116,7 +118,12 @@ def prepare_first_boot(
 
 
 def decided(goal: Goal, host: Host) -> Goal:
-    """What the election made of "up": the master of a new cluster, or a member of the one there."""
+    """What the election made of "up": the master of a new cluster, or a member of the one there.
+
+    What was restored is the master that it was.
+    """
+    if goal.verb == "restore":
+        return replace(goal, verb="init", was=None)
     decision = state.read_json(host, state.ELECTION)
     if decision["verdict"] == "lead":
         return replace(goal, verb="init", was=None)
@@ -177,6 +184,20 @@ def reconcile_enabled(host: Host, options: Options) -> None:
         _run_plan(enable.first(goal), host, options, Terminal(quiet_ok=options.quiet_ok))
     reconcile(goal, host, options)
     disabled.forget(host)
+
+
+def run_beside(verb: str, plan: Sequence[Step], host: Host, options: Options) -> Counts:
+    """Steps of a command that leaves the goal as it is: a node that was done stays so."""
+    if options.dry_run:
+        return _preview_plan(plan, ReadOnlyHost(host.root, host.log), options)
+    with state.locked(host, verb):
+        host.log.line(f"run {verb}")
+        was_reached = state.goal_reached(host)
+        try:
+            return _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
+        finally:
+            if was_reached:
+                state.mark_reached(host)
 
 
 def move_is_on(host: Host) -> bool:

@@ -16,6 +16,7 @@ from kubepi.agent.led import Led
 from kubepi.agent.living import Living
 from kubepi.agent.obeying import Obeying
 from kubepi.agent.placing import Placing
+from kubepi.agent.replaced import Replaced
 from kubepi.agent.tidying import Tidying
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
@@ -71,6 +72,7 @@ class Agent:
         self.placing = Placing(self.host)
         self.tidying = Tidying(self.host)
         self.addressing = Addressing(self.host)
+        self.replaced = Replaced(self.host, self.own_id)
         self.voter = Voter(self.host, self.own_id)
         self.living = Living(self.host)
         self.led = Led(self.host)
@@ -87,6 +89,7 @@ class Agent:
         return None if token is None else advert_key(token)
 
     def hear(self, record: bytes) -> None:
+        self.replaced.hear(record, self.key())
         before = self.voters()
         self.book = hear(self.book, record, self.key(), self.own_id, self.host.monotonic())
         if self.voters() != before:
@@ -108,6 +111,8 @@ class Agent:
 
     def news(self) -> bytes | None:
         """A new record if there is something to say now."""
+        if self.replaced.is_so:
+            return None
         now = self.host.monotonic()
         vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)
         advert = compose(self.host, self.facts, self.address(), 0, vote, rank)

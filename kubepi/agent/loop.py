@@ -13,10 +13,12 @@ from kubepi.agent.agent import TELL_ALL, TICK, Agent
 from kubepi.agent.copied import find_own_place
 from kubepi.agent.living import EVERY
 from kubepi.agent.obeying import power_off
+from kubepi.agent.things import find_thing
 from kubepi.decide.disabled import OFF
 from kubepi.decide.goal import Goal
 from kubepi.decide.share import Own
 from kubepi.errors import KubepiError
+from kubepi.lan.depot import Depot
 from kubepi.lan.direct import Direct, open_direct
 from kubepi.lan.discovery import Discovery
 from kubepi.machine import disabled, state
@@ -34,6 +36,11 @@ async def run_agent(host: Host) -> None:
     agent = Agent(host, look(host))
     host.log.tell(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
     direct = await open_direct(agent.own, agent.hear)
+    depot = Depot(host, partial(find_thing, host))
+    try:
+        await depot.start()
+    except OSError as error:
+        host.log.tell(f"agent: no depot: {error}")
     discovery = Discovery(agent.address(), agent.hear)
     await discovery.start()
     watching = asyncio.create_task(_watch_masters(agent))
@@ -64,6 +71,7 @@ async def run_agent(host: Host) -> None:
     finally:
         watching.cancel()
         agent.led.show("ready")
+        await depot.stop()
         await discovery.stop()
 
 
@@ -85,6 +93,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.duties.do, agent.book, agent.known)
     if is_master and agent.placing.wanted(goal, agent.book):
         return partial(agent.placing.do, goal, agent.book)
+    if agent.replaced.wanted():
+        return agent.replaced.do
     if agent.following.wanted(goal, agent.book, Own(own_name, agent.address())):
         return partial(agent.following.do, goal)
     if is_master and agent.tidying.wanted():

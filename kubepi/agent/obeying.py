@@ -53,7 +53,7 @@ class Obeying:
             state.write_json(self.host, state.OBEYED, saved)
             self.host.log.tell(f"agent: {advert.node} asks for {wish.verb} ({wish.number})")
             try:
-                self._obey(wish, node)
+                self._obey(wish, node, advert)
             except KubepiError as error:
                 self.host.log.tell(f"agent: {wish.verb} failed: {error.sentence}")
 
@@ -73,10 +73,14 @@ class Obeying:
         self.waits = why
         return not why
 
-    def _obey(self, wish: Wish, node: str) -> None:
+    def _obey(self, wish: Wish, node: str, asker: Advert) -> None:
         absent = disabled.load(self.host)
         if wish.verb == wishes.CHECK_SHARE:
             self._check_share(wish, node)
+        elif wish.verb == wishes.KEEP_BACKUP:
+            from kubepi.agent.keeping import keep_newest
+
+            keep_newest(self.host, asker.address)
         elif wish.verb in UNTIL:
             self._disable(UNTIL[wish.verb])
         elif wish.verb == wishes.GO_ON_WITHOUT and absent is not None and absent.whole:
@@ -132,6 +136,6 @@ def power_off(host: Host) -> None:
 
 UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT: "boot"}
 KNOWN = {
-    wishes.ADD_MASTER, wishes.CHECK_SHARE, *UNTIL, wishes.GO_ON_WITHOUT, wishes.ENABLE,
-    wishes.POWER_OFF, wishes.FORGET,
+    wishes.ADD_MASTER, wishes.CHECK_SHARE, wishes.KEEP_BACKUP, *UNTIL, wishes.GO_ON_WITHOUT,
+    wishes.ENABLE, wishes.POWER_OFF, wishes.FORGET,
 }  # fmt: skip

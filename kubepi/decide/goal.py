@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Verb = Literal["up", "init", "join", "reset"]
-ROLE_OF = {"up": "node", "init": "master", "join": "worker", "reset": "none"}
+Verb = Literal["up", "init", "join", "restore", "reset"]
+ROLE_OF = {
+    "up": "node", "init": "master", "join": "worker", "restore": "master", "reset": "none",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,17 @@ def _believe(book: Book, advert: Advert, now: float) -> Book:
     return {**rest, advert.node_id: Peer(advert, True, now)}
 
 
+def other_life(record: bytes, key: bytes | None, own_id: str, said: int) -> Advert | None:
+    """An advert of this very node with a number above all that it can have said itself.
+
+    It was restored on another board, and goes on there.
+    """
+    advert = decode(record)
+    if advert is None or advert.node_id != own_id or advert.sequence <= said:
+        return None
+    return advert if key is not None and is_signed(record, key) else None
+
+
 def forget_strangers(book: Book, now: float) -> Book:
     return {name: peer for name, peer in book.items() if peer.trusted or not peer.is_silent(now)}
 

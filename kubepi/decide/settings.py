@@ -89,6 +89,10 @@ KINDS: dict[str, Kind] = {
     "storage.nfs.device": Kind("text", share.stable_disk, DISK, optional=True),
     "storage.nfs.mount": Kind("text", share.share_folder, "/mnt/kubepi"),
     CHECK_NAMES: Kind("list", values.each_of(values.check_name), "[memory]"),
+    "backup.every": Kind(
+        "text", values.one_of("hour", "day", "week", "never"), "day"
+    ),
+    "backup.keep": Kind("number", values.backup_count, "7"),
     "addons.install": Kind("list", values.each_of(values.dns_label), "[metrics-server]"),
     "addons.settings": Kind("map", values.any_map, "{hello: {host: hello.lan}}"),
     "boot.gpu_mem": Kind("number", values.gpu_megabytes, "16"),

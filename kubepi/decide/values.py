@@ -242,6 +242,12 @@ def master_choice(value: int | list[str]) -> int | list[str]:
     )
 
 
+def backup_count(value: int) -> int:
+    if not 1 <= value <= 100:
+        raise Wrong(f"{value} is no number of backups to keep", "from 1 to 100")
+    return value
+
+
 def any_switch(value: bool) -> bool:
     return value
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kubepi.decide.peerbook import Book
 
 CHECK_SHARE = "check-share"
+KEEP_BACKUP = "keep-backup"  # a copy of the newest one of who asks
 DISABLE = "disable"  # with all others, until it is enabled
 DISABLE_UNTIL_BOOT = "disable-until-boot"
 GO_ON_WITHOUT = "go-on-without"  # the nodes it names: they are not waited for any more

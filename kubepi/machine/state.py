@@ -34,6 +34,7 @@ LAST_SEEN = f"{STATE}/last-seen"  # the time, for a boot without anybody who kno
 WAS_MASTER = f"{STATE}/was-master"
 LEAVING = f"{STATE}/leaving"
 COPIED = f"{STATE}/copied-card"  # the board whose node is alive, and this card a copy of it
+REPLACED = f"{STATE}/replaced"  # where this node goes on, on another board
 ELECTION = f"{RUN}/election.json"  # what the agent decided, and why
 FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives up
 KNOWN = f"{STATE}/known-peers.json"  # id -> name and address, for the next boot

@@ -6,11 +6,13 @@ Tests: tests/unit/test_report.py, tests/lab/test_cluster.py.
 from dataclasses import dataclass
 
 from kubepi import BUILT
+from kubepi.cluster import kubectl
 from kubepi.decide import preflight
 from kubepi.decide.goal import Goal
 from kubepi.lan.peers import PEERS, read_peers
 from kubepi.log import LOG_FILE
-from kubepi.machine import state
+from kubepi.machine import etcd_data, state
+from kubepi.machine.backups import newest_good
 from kubepi.machine.configfiles import load
 from kubepi.machine.facts import look
 from kubepi.machine.health import look_closer
@@ -48,7 +50,7 @@ def examine(host: ReadOnlyHost) -> list[Ailment]:
             Ailment("goal", "this Pi was not told what to be", "kubepi init, or kubepi join")
         )
     else:
-        found += _units(host) + _drift(goal, host) + _lan(goal, host)
+        found += _units(host) + _etcd(goal, host) + _drift(goal, host) + _lan(goal, host)
     return found
 
 
@@ -79,6 +81,26 @@ def _units(host: ReadOnlyHost) -> list[Ailment]:
                 Ailment(unit, f"failed: {last}", f"journalctl -u {unit}; systemctl restart {unit}")
             )
     return found
+
+
+def _etcd(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
+    """Only where the API is silent; an offer, and never done by itself."""
+    if host.exists(state.REPLACED):
+        where = (host.read(state.REPLACED) or "").strip()
+        word = f"this master goes on at {where}"
+        return [Ailment("replaced", word, "sudo kubepi reset frees this Pi")]
+    if goal.role != "master" or not host.exists(kubectl.ADMIN):
+        return []
+    if kubectl.is_ready(host) is None:
+        return []
+    trouble = etcd_data.problem(host) or etcd_data.last_words(host)
+    if trouble is None:
+        return []
+    good = newest_good(host)
+    cure = "sudo kubepi restore --from NODE, if another node keeps a backup"
+    if good is not None:
+        cure = f"sudo kubepi restore {good} (all that changed since is lost)"
+    return [Ailment("etcd", f"etcd cannot go on: {trouble}", cure)]
 
 
 def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:

@@ -8,6 +8,11 @@ COVERED_THERE = {
         "ShareSwitched",
         "TargetReady", "UsersStarted", "UsersStopped",
     ),
+    "test_backups": ("BackupMade", "BackupCopied", "BackupsPruned"),
+    "test_restoring": (
+        "ControlPlaneRestored", "ControlPlaneStopped", "EtcdRestored", "EtcdutlThere",
+        "KeysRestored", "RestoreOver", "StateRestored",
+    ),
     "test_node_data": ("NodeData", "NodeDataLeft"),
     "test_share": (
         "Automount", "ExportsEnded", "FolderMade", "MountEnded", "ShareLeft", "ShareMounted",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
-from kubepi.decide.plan import init, join, reset, up
+from kubepi.decide.plan import init, join, reset, restore, up
 from kubepi.machine.step import Step
 
 
@@ -24,4 +24,6 @@ def make_plan(
         return join.plan(goal, facts, own_file, addons)
     if goal.verb == "up":
         return up.plan(goal, facts, own_file)
+    if goal.verb == "restore":
+        return restore.plan(goal, facts, own_file)
     return reset.plan(goal, facts)

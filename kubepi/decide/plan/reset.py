@@ -4,6 +4,7 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.hosts import HOSTS, LABEL
 from kubepi.machine.step import Step
+from kubepi.steps.backup_timer import BACKUP_TIMER
 from kubepi.steps.boot import CmdlineTokensAbsent, ConfigTxtLinesAbsent
 from kubepi.steps.cloud_init import CloudInitRestored
 from kubepi.steps.containerd import CONFIG
@@ -44,6 +45,7 @@ def plan(goal: Goal, facts: Facts) -> list[Step]:
         *([AvahiEverywhere()] if facts.has_avahi else []),
         CloudInitRestored(),
         BlockAbsent(HOSTS, LABEL),
+        ServiceGone(BACKUP_TIMER),
         KeptRestored(),
         ServiceGone(AGENT),
         KubepiGone(),

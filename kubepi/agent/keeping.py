@@ -1,0 +1,38 @@
+"""A copy of a master's newest backup on this node, at the master's wish.
+
+May touch: /var/lib/kubepi/backups-of-others. Tests: tests/unit/test_things.py, tests/lab.
+"""
+
+import json
+
+from kubepi.decide.backup import is_backup_name
+from kubepi.errors import KubepiError
+from kubepi.lan.depot import fetch, fetch_text, own_key
+from kubepi.machine import state
+from kubepi.machine.archive import verify
+from kubepi.machine.backups import COPIES, names_in
+from kubepi.machine.host import Host
+from kubepi.steps.backups import BackupsPruned
+
+
+def keep_newest(host: Host, address: str) -> None:
+    """
+    Raises:
+        KubepiError: it cannot be fetched, or is not whole; then nothing of it stays.
+    """
+    key = own_key(host)
+    there = [n for n in json.loads(fetch_text(host, key, address, "backups")) if is_backup_name(n)]
+    if not there or max(there) in names_in(host, COPIES):
+        return
+    name = max(there)
+    host.mkdir(COPIES, 0o700)
+    fetch(host, key, address, f"backup/{name}", f"{COPIES}/{name}")
+    try:
+        verify(host.path(f"{COPIES}/{name}"))
+    except KubepiError:
+        host.remove(f"{COPIES}/{name}")
+        raise
+    goal = state.load_goal(host)
+    keep = 7 if goal is None else int(goal.settings["backup.keep"])
+    BackupsPruned(COPIES, keep).apply(host)
+    host.log.tell(f"agent: keeps {name} of {address}")

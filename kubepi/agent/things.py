@@ -1,0 +1,27 @@
+"""What this node's depot has for others: kubepi itself, and the backups that lie here; looks only.
+
+Tests: tests/unit/test_things.py.
+"""
+
+import json
+from pathlib import Path
+
+from kubepi.machine.host import Host
+from kubepi.steps.install import FILE
+
+
+def find_thing(host: Host, name: str) -> Path | bytes | None:
+    """A name is looked up in a table, and never a path."""
+    if name == "kubepi.pyz":
+        return host.path(FILE) if host.exists(FILE) else None
+    if name == "backups":
+        return json.dumps(sorted(_backups(host))).encode()
+    kind, _, rest = name.partition("/")
+    return _backups(host).get(rest) if kind == "backup" else None
+
+
+def _backups(host: Host) -> dict[str, Path]:
+    from kubepi.machine.backups import BACKUPS, COPIES, names_in  # only when somebody asks
+
+    folders = (COPIES, BACKUPS)
+    return {name: host.path(f"{f}/{name}") for f in folders for name in names_in(host, f)}

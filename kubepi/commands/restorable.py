@@ -1,0 +1,82 @@
+"""What is in the way of a restore: another role, another cluster, a master that lives, good data.
+
+Tests: tests/unit/test_restore_command.py.
+"""
+
+import sys
+from pathlib import Path
+
+from kubepi.cluster import kubectl
+from kubepi.decide.backup import BUSY, Manifest
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.goal import Secret
+from kubepi.decide.peerbook import masters
+from kubepi.errors import KubepiError, PreflightFailed
+from kubepi.lan.rendezvous import listen_for
+from kubepi.machine import etcd_data, state
+from kubepi.machine.archive import read_files
+from kubepi.machine.host import Host
+from kubepi.steps.backups import CLUSTER_ID
+from kubepi.steps.restoring import lives_here
+
+LISTEN = 8.0  # seconds; an agent that is there answers the first question
+
+
+def refuse(host: Host, manifest: Manifest, source: Path, force: bool) -> None:
+    """
+    Raises:
+        PreflightFailed: this Pi cannot be that master, or must not; nothing was changed.
+    """
+    goal = state.load_goal(host)
+    is_here = lives_here(host, manifest)
+    was_here = (host.read(state.NODE_ID) or "").strip() == manifest.node_id
+    if goal is not None and goal.verb != "up" and not was_here:
+        same = (host.read(CLUSTER_ID) or "").strip() == manifest.cluster_id
+        whose = "this cluster" if same else f"the cluster {goal.settings['cluster.name']!r}"
+        raise PreflightFailed(
+            f"this Pi is a {goal.role} of {whose}; the backup is of {manifest.said}",
+            f"restore it on {manifest.node} itself or on a fresh Pi, or run kubepi reset first",
+        )
+    if goal is None and host.exists(kubectl.KUBELET):
+        raise PreflightFailed("this Pi is in a cluster that kubepi did not make", "kubeadm reset")
+    if not is_here:
+        _refuse_second_master(host, manifest, source)
+    elif goal is not None and goal.verb == "init" and not force:
+        _refuse_good_data(host)
+
+
+def _refuse_good_data(host: Host) -> None:
+    if kubectl.is_ready(host) is None:
+        raise PreflightFailed(
+            "the cluster runs: nothing has to be restored",
+            "to give up all that was changed since the backup: --force",
+        )
+    if etcd_data.problem(host) is None and etcd_data.last_words(host) is None:
+        raise PreflightFailed(
+            "etcd's data looks whole: the cluster may only be off",
+            "sudo kubepi doctor looks for the cause; --force restores the backup all the same",
+        )
+
+
+def _refuse_second_master(host: Host, manifest: Manifest, source: Path) -> None:
+    """There must not be two: whoever has a living master adds one by join."""
+    print(f"listening for {manifest.node} …", file=sys.stderr)
+    token = _token(source)
+    host.log.hide(token)
+    seeds = [manifest.address] if manifest.address else []
+    book = listen_for(host, advert_key(token), seeds, LISTEN, until_master=False)
+    for peer in masters(book.values()):
+        advert = peer.advert
+        raise PreflightFailed(
+            f"a master of this cluster is heard: {advert.node} ({advert.address}); "
+            "there must not be two",
+            f"switch {advert.node} off for good, or run kubepi reset on it, then restore again",
+        )
+
+
+def _token(source: Path) -> str:
+    name = f"{state.STATE}/secrets/{Secret('token').name}"
+    found = read_files(source, lambda path: path == name)
+    if name not in found:
+        raise KubepiError(f"{source} holds no token", BUSY)
+    return found[name].decode().strip()

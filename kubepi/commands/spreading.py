@@ -1,0 +1,63 @@
+"""A backup's copies on other nodes: asked for by a wish, and seen in their depots.
+
+May touch: this node's wish. Tests: tests/unit/test_backup_command.py, tests/lab/test_backup.py.
+"""
+
+import json
+from collections.abc import Mapping
+
+from kubepi.decide.peerbook import Book
+from kubepi.decide.wish import KEEP_BACKUP, Wish
+from kubepi.errors import KubepiError, StepFailed
+from kubepi.lan.depot import fetch_text, own_key
+from kubepi.lan.peers import read_peers
+from kubepi.machine import state
+from kubepi.machine.host import Host
+
+COPIES_WANTED = 2
+SECONDS = 120.0
+
+
+def keepers(book: Book, now: float) -> dict[str, str]:
+    """Name -> address of the nodes that are to have a copy: members that are there, by name."""
+    found = {
+        peer.advert.node: peer.advert.address
+        for peer in book.values()
+        if peer.trusted and not peer.is_silent(now) and peer.advert.address
+        and peer.advert.state == "ready" and peer.advert.role != "none"
+    }  # fmt: skip
+    return dict(sorted(found.items())[:COPIES_WANTED])
+
+
+def spread(host: Host, name: str) -> list[str]:
+    """Names of the nodes that have it in the end; none where nobody else is there."""
+    wanted = keepers(read_peers(host), host.monotonic())
+    if not wanted:
+        return []
+    if host.exists(state.WISH):
+        # another command's; the next backup is copied
+        host.log.line("decision: no copy of the backup, another wish is on its way")
+        return []
+    wish = Wish(host.random("wish", 8).hex(), KEEP_BACKUP, tuple(wanted))
+    host.write(state.WISH, str(wish), 0o600)
+    try:
+        host.wait_until("other nodes to copy it", lambda: _without(host, wanted, name), SECONDS)
+    except StepFailed as error:
+        host.log.line(f"warning: {error.sentence}")
+    finally:
+        host.remove(state.WISH)
+    return sorted(node for node, address in wanted.items() if _has(host, address, name) is None)
+
+
+def _without(host: Host, wanted: Mapping[str, str], name: str) -> str | None:
+    lacking = {node: _has(host, address, name) for node, address in wanted.items()}
+    return "; ".join(f"{node} {why}" for node, why in lacking.items() if why) or None
+
+
+def _has(host: Host, address: str, name: str) -> str | None:
+    """None if that node has it, else what it says."""
+    try:
+        there = json.loads(fetch_text(host, own_key(host), address, "backups"))
+    except KubepiError as error:
+        return error.sentence
+    return None if name in there else "does not have it yet"

@@ -1,0 +1,47 @@
+"""The timer that makes a master's backups by itself, as two units of systemd.
+
+May touch: its two files below /etc/systemd/system. Tests: tests/unit/test_plan.py, tests/lab.
+"""
+
+from kubepi.machine import disabled
+from kubepi.steps.files import File
+from kubepi.steps.install import FILE, UNITS
+
+BACKUP_TIMER = "kubepi-backup.timer"
+CALENDAR = {"hour": "hourly", "day": "daily", "week": "weekly"}  # systemd.time(7)
+
+SERVICE = f"""\
+[Unit]
+Description=kubepi: a backup of this master
+After=network.target containerd.service
+ConditionPathExists=!{disabled.STOPPED}
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {FILE} backup
+# after a boot etcd is not there at once, and another kubepi may be at work
+Restart=on-failure
+RestartSec=15min
+"""
+
+TIMER = """\
+[Unit]
+Description=kubepi: a backup of this master every {every}
+
+[Timer]
+OnCalendar={calendar}
+RandomizedDelaySec=10min
+# one that was missed while the Pi was off is made when it is on
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def backup_files(every: str) -> list[File]:
+    timer = TIMER.format(every=every, calendar=CALENDAR[every])
+    return [
+        File(f"{UNITS}/kubepi-backup.service", SERVICE),
+        File(f"{UNITS}/{BACKUP_TIMER}", timer, restarts=(BACKUP_TIMER,)),
+    ]

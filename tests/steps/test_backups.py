@@ -1,0 +1,132 @@
+"""kubepi/steps/backups.py: a backup of a master, and how many of them stay."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kubepi.decide.backup import Manifest, file_name
+from kubepi.decide.goal import Secret
+from kubepi.errors import CommandFailed, KubepiError, StepFailed
+from kubepi.machine import state
+from kubepi.machine.archive import read_files, verify
+from kubepi.machine.backups import BACKUPS, kept_in, newest_good
+from kubepi.steps.backups import (
+    CLUSTER_ID,
+    DATABASE,
+    WORKSHOP,
+    BackupCopied,
+    BackupMade,
+    BackupsPruned,
+)
+from tests.containerd_programs import holds
+from tests.etcd_programs import install_etcd
+from tests.fakes import FakePi
+from tests.kubernetes_programs import OBJECTS
+from tests.scene import TOKEN, VERSION, give_token, init_goal, master
+from tests.steps.lawful import obeys
+
+NAMES = [file_name("home", 1_800_000_000 + day * 86400) for day in range(4)]
+ETCD = "registry.k8s.io/etcd:3.6.8-0"
+SECRET = f"{state.STATE}/secrets/{Secret('token').name}"
+
+
+def with_etcd(folder: Path, *tools: str) -> FakePi:
+    pi = master(folder)
+    install_etcd(pi, tools or ("etcdctl", "etcdutl"))
+    holds(pi, ETCD)
+    give_token(pi)
+    state.save_goal(pi, init_goal())
+    state.mark_reached(pi)
+    for name, text in (
+        (state.PINNED_VERSION, VERSION), (state.NODE_ID, "aa"), (CLUSTER_ID, "0123abcd"),
+        (state.SEQUENCE, "5000"), (OBJECTS, '{"Node//pi7": {}}'), (DATABASE, "x" * 4096),
+        ("/etc/kubernetes/pki/etcd/ca.key", "the other key"),
+    ):  # fmt: skip
+        pi.put(name, text, 0o600)
+    pi.fake_disk.make_all_durable()
+    return pi
+
+
+def with_backups(folder: Path) -> FakePi:
+    pi = with_etcd(folder)
+    for name in NAMES[:3]:
+        BackupMade(name).apply(pi)
+    pi.fake_disk.make_all_durable()
+    return pi
+
+
+def about(pi: FakePi, name: str) -> Manifest:
+    return verify(pi.path(f"{BACKUPS}/{name}"))
+
+
+def test_a_backup_obeys_the_laws_and_holds_what_a_master_needs(tmp_path: Path) -> None:
+    pi = obeys(BackupMade(NAMES[0]), with_etcd, tmp_path)
+    manifest = about(pi, NAMES[0])
+    assert (manifest.node, manifest.node_id, manifest.sequence) == ("pi7", "aa", 5000)
+    assert (manifest.kubernetes, manifest.cluster_id) == (VERSION, "0123abcd")
+    assert (manifest.revision, manifest.keys) == (4711, 123)
+    files = read_files(pi.path(f"{BACKUPS}/{NAMES[0]}"), lambda name: True)
+    assert files[SECRET].decode().strip() == TOKEN
+    assert files["/etc/kubernetes/pki/etcd/ca.key"] == b"the other key"
+    assert files["/etc/kubernetes/admin.conf"] == b"admin's credentials"
+    assert json.loads(files[state.GOAL])["verb"] == "init"
+    assert pi.mode(BACKUPS) == 0o700
+    assert not pi.exists(WORKSHOP)
+    assert not any(TOKEN in word for argv in pi.ran for word in argv)
+
+
+def test_without_etcdutl_the_checksum_has_to_do(tmp_path: Path) -> None:
+    pi = with_etcd(tmp_path / "pi", "etcdctl")
+    BackupMade(NAMES[0]).apply(pi)
+    assert about(pi, NAMES[0]).revision == 0
+    holds(pi, "gcr.io/etcd-development/etcd:v3.6.8")
+    BackupMade(NAMES[1]).apply(pi)
+    assert about(pi, NAMES[1]).revision == 4711
+
+
+def test_an_etcd_that_is_off_gives_none_and_leaves_nothing(tmp_path: Path) -> None:
+    pi = with_etcd(tmp_path / "pi")
+    pi.running.discard("kubelet.service")
+    with pytest.raises(CommandFailed, match="etcd gave no snapshot") as caught:
+        BackupMade(NAMES[0]).apply(pi)
+    assert "kubepi doctor" in caught.value.hint
+    assert pi.listdir(BACKUPS) == []
+
+
+def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    pi = with_etcd(tmp_path / "pi")
+    pi.free = 50_000_000
+    with pytest.raises(StepFailed, match="100 MB in /var/lib/kubepi/backups, 50 MB are free"):
+        BackupMade(NAMES[0]).apply(pi)
+    assert pi.ran == []
+    assert not pi.exists(BACKUPS)
+
+
+def test_a_copy_obeys_the_laws(tmp_path: Path) -> None:
+    pi = obeys(BackupCopied(NAMES[0], "/media/usb"), with_backups, tmp_path)
+    assert pi.mode(f"/media/usb/{NAMES[0]}") == 0o600
+
+
+def test_a_copy_on_the_share_is_sealed(tmp_path: Path) -> None:
+    pi = obeys(BackupCopied(NAMES[0], "/mnt/kubepi", True), with_backups, tmp_path)
+    assert b"etcd" not in (pi.read_bytes(f"/mnt/kubepi/{NAMES[0]}.sealed") or b"etcd")
+
+
+def test_only_the_newest_stay(tmp_path: Path) -> None:
+    pi = obeys(BackupsPruned(BACKUPS, 2), with_backups, tmp_path)
+    assert pi.listdir(BACKUPS) == NAMES[1:3]
+    pi.put(f"{BACKUPS}/.{NAMES[3]}.kubepi-new", "what a power cut left")
+    assert BackupsPruned(BACKUPS, 2).check(pi.read_only()) is not None
+    BackupsPruned(BACKUPS, 2).apply(pi)
+    assert pi.listdir(BACKUPS) == NAMES[1:3]
+
+
+def test_the_newest_good_one_is_offered(tmp_path: Path) -> None:
+    pi = with_backups(tmp_path / "pi")
+    assert newest_good(pi) == pi.path(f"{BACKUPS}/{NAMES[2]}")
+    pi.put(f"{BACKUPS}/{NAMES[2]}", "half")
+    assert newest_good(pi) == pi.path(f"{BACKUPS}/{NAMES[1]}")
+    assert [kept.manifest is None for kept in kept_in(pi, BACKUPS)] == [True, False, False]
+    with pytest.raises(KubepiError):
+        about(pi, NAMES[2])

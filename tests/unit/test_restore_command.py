@@ -1,0 +1,130 @@
+"""kubepi restore, up to the first change: what it refuses, and the goal it makes of a backup."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubepi.commands import restore
+from kubepi.commands.restorable import refuse
+from kubepi.decide.backup import Manifest
+from kubepi.errors import KubepiError, PreflightFailed, UsageError
+from kubepi.machine import etcd_data, state
+from kubepi.machine.archive import verify
+from kubepi.machine.backups import BACKUPS
+from kubepi.machine.restoring import lay_out
+from kubepi.steps.backups import CLUSTER_ID, BackupMade
+from tests.fakes import FakePi
+from tests.scene import KIT, fresh_pi, init_goal, join_goal
+from tests.steps.test_backups import NAMES, with_etcd
+from tests.unit.test_bolt import database
+
+FILE = f"{BACKUPS}/{NAMES[0]}"
+
+
+def the_master(folder: Path) -> tuple[FakePi, Path, Manifest]:
+    pi = with_etcd(folder)
+    pi.put(f"{etcd_data.MEMBER}/wal/0.wal", "entries")
+    pi.path(etcd_data.DATABASE).write_bytes(database().ljust(100 * 4096, b"\0"))
+    BackupMade(NAMES[0]).apply(pi)
+    return pi, pi.path(FILE), verify(pi.path(FILE))
+
+
+def test_a_cluster_that_runs_is_not_restored_by_itself(tmp_path: Path) -> None:
+    pi, source, manifest = the_master(tmp_path / "pi")
+    with pytest.raises(PreflightFailed, match="the cluster runs") as caught:
+        refuse(pi, manifest, source, force=False)
+    assert "--force" in caught.value.hint
+    refuse(pi, manifest, source, force=True)
+
+
+def test_data_that_still_opens_is_not_given_up(tmp_path: Path) -> None:
+    pi, source, manifest = the_master(tmp_path / "pi")
+    pi.running.discard("kubelet.service")
+    with pytest.raises(PreflightFailed, match="etcd's data looks whole"):
+        refuse(pi, manifest, source, force=False)
+    pi.path(etcd_data.DATABASE).write_bytes(b"cut off")
+    refuse(pi, manifest, source, force=False)
+    pi.path(etcd_data.DATABASE).unlink()
+    refuse(pi, manifest, source, force=False)
+
+
+def test_another_node_keeps_its_role(tmp_path: Path) -> None:
+    _, source, manifest = the_master(tmp_path / "pi")
+    other = fresh_pi(tmp_path / "other")
+    other.put(state.NODE_ID, "bb\n")
+    for goal, cluster in ((join_goal(), manifest.cluster_id), (init_goal(), "ffffffff")):
+        state.save_goal(other, goal)
+        other.put(CLUSTER_ID, cluster)
+        with pytest.raises(PreflightFailed, match=f"is a {goal.role} of") as caught:
+            refuse(other, manifest, source, force=True)
+        assert "kubepi reset" in caught.value.hint
+
+
+def test_a_cluster_that_is_not_kubepis_is_left_alone(tmp_path: Path) -> None:
+    _, source, manifest = the_master(tmp_path / "pi")
+    other = fresh_pi(tmp_path / "other")
+    other.put("/etc/kubernetes/kubelet.conf", "somebody's")
+    with pytest.raises(PreflightFailed, match="kubepi did not make"):
+        refuse(other, manifest, source, force=True)
+
+
+def asked(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    restore.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+@pytest.mark.parametrize("words", [(), ("x.tar.gz", "--from", "pi2")])
+def test_one_source_has_to_be_named(words: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="FILE, --from"):
+        restore.run(asked(*words), fresh_pi(tmp_path / "pi"))
+
+
+def test_a_damaged_file_changes_nothing(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    before = pi.tree()
+    (tmp_path / "x.tar.gz").write_bytes(b"half")
+    with pytest.raises(KubepiError, match="damaged"):
+        restore.run(asked(str(tmp_path / "x.tar.gz")), pi)
+    assert pi.tree() == before
+
+
+def test_a_dry_run_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pi, source, _ = the_master(tmp_path / "pi")
+    before = pi.tree()
+    assert restore.run(asked(str(source), "--force", "--dry-run"), pi) == 0
+    assert pi.tree() == before
+    assert "would restore pi7 of" in capsys.readouterr().out
+
+
+def test_without_a_yes_nothing_that_opens_is_given_up(tmp_path: Path) -> None:
+    pi, source, _ = the_master(tmp_path / "pi")
+    before = pi.tree()
+    with pytest.raises(UsageError, match="not confirmed"):
+        restore.run(asked(str(source), "--force"), pi)
+    assert pi.tree() == before
+
+
+def test_the_goal_is_that_of_the_master_as_far_as_it_fits_this_pi(tmp_path: Path) -> None:
+    """Its name, whatever this board is called; no address and no kit that are not here."""
+    pi, source, manifest = the_master(tmp_path / "pi")
+    data = json.loads(pi.read(state.GOAL) or "")
+    assert (data["settings"]["node.address"], data["settings"]["downloads.kit"]) == (
+        "10.0.0.7", KIT
+    )  # fmt: skip
+    board = fresh_pi(tmp_path / "board", "pi4b-trixie")
+    lay_out(board, source)
+    goal = restore._goal(asked(str(source)), board, manifest, None)
+    assert (goal.verb, goal.role) == ("restore", "master")
+    assert goal.settings["node.name"] == "pi7"
+    assert goal.settings["node.address"] == ""
+    assert goal.settings["downloads.kit"] == KIT
+    board.path(f"{KIT}/bundle.yaml").unlink()
+    other = restore._goal(asked(str(source), "--address", "10.0.0.8"), board, manifest, None)
+    assert (other.settings["node.address"], other.settings["downloads.kit"]) == ("10.0.0.8", "")
+    assert replace(other, settings={}).flagged == ("node.address", "node.name")
