@@ -3,16 +3,16 @@
 import argparse
 import sys
 
-from kubepi.cluster import kubectl
+from kubepi.cluster import etcd, kubectl
 from kubepi.commands import changing, whole
-from kubepi.decide.disabled import Disabled, quorum_lost
+from kubepi.decide.disabled import Disabled
 from kubepi.decide.goal import Goal
+from kubepi.decide.quorum import keeps_quorum, voters
 from kubepi.errors import NoGoal, NotYet, PreflightFailed, UsageError
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options, move_is_on, reconcile_disabled
-
-MASTER_LABEL = "node-role.kubernetes.io/control-plane"
+from kubepi.steps.kubeadm import node_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +61,13 @@ def _is_the_only_node(args: argparse.Namespace, host: Host) -> bool:
     A node that is stopped already cannot be asked, and needs not.
     """
     try:
-        nodes = kubectl.ask_items(host, "nodes")
+        nodes, members = kubectl.ask_items(host, "nodes"), etcd.asked_members(host)
     except NotYet:
         return False
-    masters = [node for node in nodes if MASTER_LABEL in node["metadata"]["labels"]]
-    running = [node for node in masters if kubectl.not_ready_because(node) is None]
-    if len(nodes) > 1 and quorum_lost(len(masters), len(running)) and not args.force:
-        what = "the only master" if len(masters) == 1 else "one master more than etcd can miss"
+    breaks = not keeps_quorum(members, {node_name(host)})
+    if len(nodes) > 1 and breaks and not args.force:
+        one = len(voters(members)) == 1
+        what = "the only master" if one else "one master more than etcd can miss"
         raise PreflightFailed(
             f"this is {what}: without it the cluster has no API",
             "kubepi disable --all takes all nodes out in order; --force only this one",

@@ -74,8 +74,3 @@ def not_back(book: Book, now: float, server: str) -> str | None:
         if advert.address == server and advert.state in (DISABLING, *WITHOUT_PODS):
             return f"{advert.node}, which serves the share, is {advert.state}"
     return None
-
-
-def quorum_lost(masters: int, running: int) -> bool:
-    """Whether etcd of so many masters stops when of those that run one goes."""
-    return running - 1 < masters // 2 + 1

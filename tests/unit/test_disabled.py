@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kubepi.decide.adverts import Advert
-from kubepi.decide.disabled import Disabled, not_back, quorum_lost, still_on
+from kubepi.decide.disabled import Disabled, not_back, still_on
 from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
 from kubepi.machine import disabled, state
 from tests.fakes import FakePi
@@ -50,14 +50,6 @@ def test_a_worker_comes_back_after_a_master_and_the_server() -> None:
     assert not_back(half, 1.0, "10.0.0.1") is None
     assert not_back(book(("m", "master", "ready"), ("n", "worker", "enabling")), 1.0, "10.0.0.2") \
         is None  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("masters", "running", "lost"),
-    [(1, 1, True), (2, 2, True), (3, 3, False), (3, 2, True), (5, 4, False), (5, 3, True)],
-)
-def test_quorum(masters: int, running: int, lost: bool) -> None:
-    assert quorum_lost(masters, running) is lost
 
 
 # --- what is remembered -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import common
 from kubepi.machine.step import Step
+from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.clock import ClockNotBehind, MasterHeard
 from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
@@ -20,6 +21,7 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
     if goal.as_master:
         member = [
             KubeadmJoinMaster(goal, oom),
+            ControlPlaneAddressed(goal),
             ApiReady(),
             NodeReady(),
             NodeInService(),
