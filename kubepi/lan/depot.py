@@ -5,8 +5,9 @@ The agent serves; whoever wants something fetches it. Tests: tests/unit/test_dep
 
 import asyncio
 import socket
+from asyncio import LimitOverrunError
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,13 +52,12 @@ class Depot:
     ) -> None:
         self._busy += 1
         # whoever is slow, gone or no kubepi is not our trouble
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+        with closing(writer), suppress(OSError, EOFError, LimitOverrunError, ValueError):
             async with asyncio.timeout(HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
             await self._serve(depot.read_request(head), writer)
             writer.close()
             await writer.wait_closed()
-        writer.close()
         self._busy -= 1
 
     async def _serve(self, request: Request | None, writer: asyncio.StreamWriter) -> None:
