@@ -247,13 +247,18 @@ def running_containers(pi: FakePi) -> dict[str, dict[str, str]]:
     return found
 
 
+def at_work(pi: FakePi) -> dict[str, dict[str, str]]:
+    """Also those that kubelet runs by what is on the disk."""
+    return running_containers(pi) | pi.static_pods()
+
+
 def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-    rows = [f"{task}    4711    RUNNING" for task in running_containers(pi)]
+    rows = [f"{task}    4711    RUNNING" for task in at_work(pi)]
     return _runs(pi) or (0, "\n".join(["TASK    PID    STATUS", *rows]))
 
 
 def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-    there = running_containers(pi)
+    there = at_work(pi)
     if "--quiet" not in argv:
         rows = [f"{task} {about['image']} io.containerd.runc.v2" for task, about in there.items()]
         return _runs(pi) or (0, "\n".join(["CONTAINER IMAGE RUNTIME", *rows]))

@@ -56,6 +56,7 @@ class FakePi(Host):
         self.master_knows: set[str] = set()  # Nodes in the etcd of another machine
         self.master_holds = ""  # the objects there, as JSON
         self.etcd_elsewhere: dict[str, str] = {}  # its members besides pi1: learner or voter
+        self.static_pods: Callable[[], dict[str, dict[str, str]]] = dict  # containers, by id
         for name, text in (files or {}).items():
             self.put(name, text)
         self.fake_disk.make_all_durable()

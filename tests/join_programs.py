@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.containerd_programs import KIND, NAME, SPACE
 from tests.fakes import Answer, FakePi
 from tests.programs import Effects, write, write_durably
 
@@ -18,6 +19,7 @@ DATA = "/var/lib/etcd/member/wal"
 ETCD = "/etc/kubernetes/manifests/etcd.yaml"
 BOOTSTRAP = "/etc/kubernetes/bootstrap-kubelet.conf"
 KUBELET = "/etc/kubernetes/kubelet.conf"
+ETCD_ID, ETCD_LABELS = "e7cd", {KIND: "container", SPACE: "kube-system", NAME: "etcd", "image": ""}
 BEFORE_ETCD = {
     "/etc/kubernetes/pki/ca.crt": "the CA",
     "/etc/kubernetes/pki/ca.key": "the key",
@@ -33,8 +35,7 @@ CREDENTIALS = {
 
 
 def install_etcd(pi: FakePi) -> None:
-    pi.looks(*CTR, "tasks", "list", script=_tasks)
-    pi.looks(*CTR, "containers", "list", script=lambda pi, argv, stdin: (0, "old\ne7cd\n"))
+    pi.static_pods = lambda: {ETCD_ID: ETCD_LABELS} if etcd_runs(pi) else {}
     pi.looks(*CTR, "tasks", "exec", script=_etcdctl)
 
 
@@ -131,11 +132,6 @@ def _join_as_master(pi: FakePi, argv: Sequence[str], config: dict[str, Any]) -> 
     bring_flannel(pi)
     yield
     return 0, ""
-
-
-def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-    rows = ["TASK PID STATUS", "old 11 STOPPED", *(["e7cd 12 RUNNING"] if etcd_runs(pi) else [])]
-    return 0, "\n".join(rows)
 
 
 def _etcdctl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:

@@ -86,12 +86,7 @@ def is_ready(host: Host, config: str = "", server: str = "") -> str | None:
 
 def is_own_ready(host: Host) -> str | None:
     """As `is_ready`, of the API server on this master, whoever the API's name leads to."""
-    words = ("get", "--raw", "/readyz", "--server=https://127.0.0.1:6443")
-    result = ask(host, *words, timeout=5)
-    if result.ok and result.stdout.strip() == "ok":
-        return None
-    last = (result.stderr or result.stdout).strip().splitlines()
-    return last[-1][:160] if last else "no answer"
+    return is_ready(host, server="https://127.0.0.1:6443")
 
 
 def get_node(host: Host, node: str) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from tests.containerd_programs import holds
 from tests.etcd_programs import install_etcd
 from tests.fakes import FakePi
 from tests.kubernetes_programs import OBJECTS
+from tests.node_programs import own_node
 from tests.scene import TOKEN, VERSION, give_token, init_goal, master
 from tests.steps.lawful import obeys
 
@@ -40,7 +41,7 @@ def with_etcd(folder: Path, *tools: str) -> FakePi:
     state.mark_reached(pi)
     for name, text in (
         (state.PINNED_VERSION, VERSION), (state.NODE_ID, "aa"), (CLUSTER_ID, "0123abcd"),
-        (state.SEQUENCE, "5000"), (OBJECTS, '{"Node//pi7": {}}'), (DATABASE, "x" * 4096),
+        (state.SEQUENCE, "5000"), (OBJECTS, json.dumps(own_node({"name": "pi7"}))), (DATABASE, "x" * 4096),
         ("/etc/kubernetes/pki/etcd/ca.key", "the other key"),
     ):  # fmt: skip
         pi.put(name, text, 0o600)
