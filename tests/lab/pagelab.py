@@ -15,7 +15,8 @@ EVERY, PATIENCE = 0.2, 1.0  # seconds between two requests, and until one has fa
 
 
 def apply_page(pis: Pis, on: set[str], master: str = "pi1") -> None:
-    """Both pods are Ready, on these nodes."""
+    """Both pods are Ready, on these nodes; what is left of an earlier test is placed anew."""
+    pis.run(master, "kubectl", "delete", "deployment", "page", "-n", "page", "--ignore-not-found")
     manifest = (REPOSITORY / "tests" / "lab" / "page.yaml").read_text()
     done = pis.run(master, "kubectl", "apply", "-f", "-", stdin=manifest)
     assert done.returncode == 0, done.stderr

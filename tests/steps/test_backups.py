@@ -29,6 +29,7 @@ from tests.steps.lawful import obeys
 
 NAMES = [file_name("home", 1_800_000_000 + day * 86400) for day in range(4)]
 ETCD = "registry.k8s.io/etcd:3.6.8-0"
+NODES = own_node({"name": "pi7"})
 SECRET = f"{state.STATE}/secrets/{Secret('token').name}"
 
 
@@ -41,7 +42,7 @@ def with_etcd(folder: Path, *tools: str) -> FakePi:
     state.mark_reached(pi)
     for name, text in (
         (state.PINNED_VERSION, VERSION), (state.NODE_ID, "aa"), (CLUSTER_ID, "0123abcd"),
-        (state.SEQUENCE, "5000"), (OBJECTS, json.dumps(own_node({"name": "pi7"}))), (DATABASE, "x" * 4096),
+        (state.SEQUENCE, "5000"), (OBJECTS, json.dumps(NODES)), (DATABASE, "x" * 4096),
         ("/etc/kubernetes/pki/etcd/ca.key", "the other key"),
     ):  # fmt: skip
         pi.put(name, text, 0o600)

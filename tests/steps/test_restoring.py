@@ -33,7 +33,7 @@ from tests.programs import boot
 from tests.scene import VERSION, fresh_pi, settings
 from tests.steps.lawful import MakePi, obeys
 from tests.steps.test_backups import ETCD as ETCD_IMAGE
-from tests.steps.test_backups import SECRET, with_etcd
+from tests.steps.test_backups import NODES, SECRET, with_etcd
 
 NAME = file_name("home", 1_799_000_000)
 GOAL = Goal("restore", settings())
@@ -168,7 +168,7 @@ def test_etcdutl_is_pulled_where_kubernetes_has_none(archive: Path, tmp_path: Pa
 def test_etcds_data_is_that_of_the_backup(archive: Path, tmp_path: Path) -> None:
     make = new_board(archive, EtcdutlThere())
     pi = obeys(EtcdRestored(GOAL), make, tmp_path)
-    assert json.loads(pi.read(OBJECTS) or "") == {"Node//pi7": {}}
+    assert json.loads(pi.read(OBJECTS) or "") == NODES
     words = next(argv for argv in pi.ran if "restore" in argv)
     assert "pi7=https://10.0.0.7:2380" in words
 
