@@ -19,6 +19,7 @@ VERBS = {
     "nodes": "every Pi on the LAN, trusted or not",
     "disable": "take this node, or --all, out of service: safe to pull the plug",
     "enable": "bring it, or --all, back",
+    "upgrade": "another version of Kubernetes, on this node or on --all",
     "storage": "the share of all nodes: show it, check it, move its data",
     "doctor": "look for what is wrong, each finding with its cure",
     "detect": "board, system, storage, network and health of this Pi",

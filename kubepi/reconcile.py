@@ -19,7 +19,7 @@ from kubepi.decide.plan import disable, enable, hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
 from kubepi.lan.peers import read_peers, the_master
 from kubepi.log import LOG_FILE
-from kubepi.machine import disabled, state
+from kubepi.machine import disabled, state, upgrading
 from kubepi.machine.facts import look
 from kubepi.machine.fitness import own_rank
 from kubepi.machine.host import Host, ReadOnlyHost
@@ -69,6 +69,8 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         )
     if disabled.is_disabled(host) and goal.verb != "reset":
         raise UsageError("this node is disabled", "sudo kubepi enable brings it back")
+    if upgrading.is_on(host) and goal.verb != "reset":
+        raise UsageError("this node is being upgraded", "sudo kubepi upgrade lets that end")
     with state.locked(host, goal.verb):
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
@@ -196,7 +198,8 @@ def run_beside(verb: str, plan: Sequence[Step], host: Host, options: Options) ->
         try:
             return _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
         finally:
-            if was_reached:
+            # an upgrade that was wished for meanwhile is to begin
+            if was_reached and not upgrading.is_on(host):
                 state.mark_reached(host)
 
 

@@ -181,7 +181,8 @@ def _dpkg(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
 
 def _hold(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     yield
-    write_durably(pi, HOLDS, "".join(f"{name}\n" for name in sorted(argv[2:])))
+    held = {*(pi.read(HOLDS) or "").split(), *argv[2:]}
+    write_durably(pi, HOLDS, "".join(f"{name}\n" for name in sorted(held)))
     return 0, ""
 
 

@@ -29,6 +29,7 @@ from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, address_of, api_address, host_lines, other_apis
 from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
+from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
 from kubepi.lan.peers import CA, PEERS, to_json
@@ -41,7 +42,9 @@ TICK = 1.0
 MOST_A_SECOND = 25  # adverts of all peers, when nobody has news: each is read by every Pi
 SETTLED = 60.0  # seconds between adverts of a node that is where it should be
 AWAITED = 5.0  # of one that is disabled: others wait to hear of it
-MOVING = {"electing", "joining", "starting", "leaving", DISABLING, ENABLING, OFF, SERVING}
+MOVING = {
+    "electing", "joining", "starting", "leaving", DISABLING, ENABLING, OFF, SERVING, UPGRADING
+}  # fmt: skip
 LAST_SEEN_EVERY = 600.0  # seconds; each is a write to the SD card
 TOLD_AT_ONCE = 3  # of the peers that elect or join, with each advert
 TELL_ALL = 60.0  # seconds for which all known peers are told where this node is

@@ -12,9 +12,10 @@ from kubepi.decide import wish as wishes
 from kubepi.decide.adverts import Advert
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import Book
+from kubepi.decide.upgrade import OS, VERSION, Upgrade, refused
 from kubepi.decide.wish import Obeyed, Wish, new_wishes
 from kubepi.errors import KubepiError, NotYet, StepFailed
-from kubepi.machine import disabled, state
+from kubepi.machine import disabled, state, upgrading
 from kubepi.machine.host import Host
 
 RESUME = "kubepi-resume.service"
@@ -94,6 +95,8 @@ class Obeying:
             self.host.write(state.GOING_OFF, "", 0o600)
         elif wish.verb == wishes.FORGET:
             self._forget(wish)
+        elif wish.verb == wishes.UPGRADE and absent is None and self._can_be(wish.about):
+            self._upgrade(wish.about)
         elif wish.verb not in KNOWN:
             self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")
 
@@ -121,8 +124,25 @@ class Obeying:
         goal = state.load_goal(self.host)
         if goal is None or goal.verb not in ("init", "join") or disabled.is_disabled(self.host):
             return
+        if upgrading.is_on(self.host):
+            self.host.log.tell("agent: is being upgraded, which has to end first")
+            return
         disabled.begin(self.host, Disabled(until, whole=True))
         self._go_on()
+
+    def _upgrade(self, version: str) -> None:
+        before = upgrading.load(self.host)
+        if before is not None and before.version != version:
+            self.host.log.tell(f"agent: an upgrade to {before.version} is on its way")
+        elif before is not None or state.goal_reached(self.host):
+            upgrading.begin(self.host, before or Upgrade(version))
+            self._go_on()
+
+    def _can_be(self, version: str) -> bool:
+        own = (self.host.read(state.PINNED_VERSION) or "").strip()
+        if not own or (version != OS and VERSION.fullmatch(version) is None):
+            return False
+        return version == OS or refused(own, version) is None
 
     def _go_on(self) -> None:
         self.host.run(["systemctl", "start", "--no-block", RESUME])
@@ -137,5 +157,5 @@ def power_off(host: Host) -> None:
 UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT: "boot"}
 KNOWN = {
     wishes.ADD_MASTER, wishes.CHECK_SHARE, wishes.KEEP_BACKUP, *UNTIL, wishes.GO_ON_WITHOUT,
-    wishes.ENABLE, wishes.POWER_OFF, wishes.FORGET,
+    wishes.ENABLE, wishes.POWER_OFF, wishes.FORGET, wishes.UPGRADE,
 }  # fmt: skip

@@ -12,7 +12,8 @@ from kubepi.decide.credentials import cluster_id
 from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Secret
-from kubepi.machine import disabled, state
+from kubepi.decide.upgrade import FAILED, UPGRADING
+from kubepi.machine import disabled, state, upgrading
 from kubepi.machine.host import Host
 from kubepi.machine.runner import PROGRESS
 
@@ -106,6 +107,8 @@ def _state(host: Host, verb: str) -> str:
         if disabled.is_stopped(host):
             return DISABLED
         return SERVING if host.exists(disabled.SERVING) else DISABLING
+    if upgrading.load(host) is not None:
+        return UPGRADING
     if state.goal_reached(host) or (verb == "init" and host.exists(state.WAS_MASTER)):
         return "ready"
     return {"up": "electing", "join": "joining"}.get(verb, "starting")
@@ -114,6 +117,9 @@ def _state(host: Host, verb: str) -> str:
 def _progress(host: Host, verb: str) -> str:
     if state.goal_reached(host):
         return ""
+    upgrade = upgrading.load(host)
+    if upgrade is not None and upgrade.failed:
+        return f"{FAILED}{upgrade.failed}"
     decision = state.read_json(host, state.ELECTION) if verb == "up" else None
     if decision is not None:
         return str(decision["reason"])

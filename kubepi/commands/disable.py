@@ -9,7 +9,7 @@ from kubepi.decide.disabled import Disabled
 from kubepi.decide.goal import Goal
 from kubepi.decide.quorum import keeps_quorum, voters
 from kubepi.errors import NoGoal, NotYet, PreflightFailed, UsageError
-from kubepi.machine import disabled, state
+from kubepi.machine import disabled, state, upgrading
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options, move_is_on, reconcile_disabled
 from kubepi.steps.kubeadm import node_name
@@ -31,6 +31,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
     goal = member_goal(host)
     if move_is_on(host):
         raise UsageError("the share is on its way to another place", "let that end first")
+    if upgrading.is_on(host):
+        raise UsageError("this node is being upgraded", "let that end first: sudo kubepi upgrade")
     if args.clean_cache and not args.yes and sys.stdin.isatty():
         about = "Images without a container and apt's packages go; they may be needed again."
         if not changing.agreed(about, "Remove them?"):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from kubepi.commands import changing
+from kubepi.commands import changing, upgrading
 from kubepi.decide.goal import Goal
 from kubepi.decide.names import unique_name
 from kubepi.errors import LockHeld, NoGoal, NotYet, StepFailed
@@ -47,6 +47,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
         elif move_is_on(host) and not args.dry_run:
             # nothing else: it would start again what is stopped for the move
             reconcile_move(host, options)
+        elif goal.verb != "reset" and upgrading.is_noted(host):
+            upgrading.go_on(host, goal, options)
         else:
             reconcile_up(goal, host, options)
     except LockHeld as other:

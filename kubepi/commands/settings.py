@@ -12,14 +12,17 @@ from kubepi.decide.addon_choice import DROPPED, chosen, typed_before
 from kubepi.decide.addons import INSTALL, SETTINGS
 from kubepi.decide.config import Config
 from kubepi.decide.goal import Goal
+from kubepi.decide.kit import newest
 from kubepi.decide.proxy import from_environment
 from kubepi.decide.settings import checked
 from kubepi.decide.values import Wrong
 from kubepi.errors import UsageError
+from kubepi.machine import state
 from kubepi.machine.facts import look
 from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import CONTENTS, ON_CARD, OWN_KIT
 
+VERSION = "kubernetes.version"
 # flag -> dotted name of the setting it sets
 SETTING_OF = {
     "kit": ("--kit", "downloads.kit"),
@@ -67,7 +70,7 @@ def settings_of(
     if before is not None:
         config = config.keeping(before.settings, before.flagged)
         if before.verb != "up":  # nothing is fixed before it is decided what this Pi becomes
-            config.refuse_changes(before.settings)
+            config.refuse_changes(as_upgraded(before.settings, config, host))
         flagged |= {name for name in before.flagged if name not in config.own}
     settings = dict(config.settings)
     # a waiver holds after the reboot too, when nobody types it again
@@ -84,6 +87,15 @@ def settings_of(
     _take_addons(settings, config, before)
     flagged -= {f"{DROPPED}{name}" for name in settings[INSTALL]}
     return settings, tuple(sorted(flagged))
+
+
+def as_upgraded(
+    before: Mapping[str, Any], config: Config, host: Host
+) -> Mapping[str, Any]:
+    """`kubernetes.version` may follow an upgrade: what fits the version here is no change."""
+    pinned, wanted = (host.read(state.PINNED_VERSION) or "").strip(), config.settings[VERSION]
+    fits = bool(pinned) and newest([pinned], wanted) is not None
+    return {**before, VERSION: wanted} if fits else before
 
 
 def _take_addons(settings: dict[str, Any], config: Config, before: Goal | None) -> None:

@@ -88,15 +88,17 @@ def has_gone(host: Host, peer: Peer) -> bool:
     return host.monotonic() - peer.heard > 3 * AWAITED
 
 
-def wish(host: Host, verb: str, targets: Sequence[str] = ()) -> None:
+def wish(host: Host, verb: str, targets: Sequence[str] = (), about: str = "") -> None:
     number = host.random("wish", 8).hex()
-    host.write(state.WISH, str(Wish(number, verb, tuple(targets))), 0o600)
+    host.write(state.WISH, str(Wish(number, verb, tuple(targets), about)), 0o600)
 
 
 @contextmanager
-def asked(host: Host, verb: str) -> Iterator[None]:
+def asked(
+    host: Host, verb: str, targets: Sequence[str] = (), about: str = ""
+) -> Iterator[None]:
     """A wish in this node's advert for as long as it is needed."""
-    wish(host, verb)
+    wish(host, verb, targets, about)
     try:
         yield
     finally:

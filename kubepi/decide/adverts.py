@@ -76,7 +76,7 @@ class Advert:
     address: str = ""
     board: str = ""
     role: str = "none"  # master, worker, none
-    state: str = "new"  # new, electing, starting, joining, ready, leaving, disabled …
+    state: str = "new"  # new, electing, starting, joining, ready, leaving, disabled, upgrading …
     progress: str = ""
     endpoint: str = ""
     ca_hash: str = ""

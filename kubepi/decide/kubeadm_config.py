@@ -30,6 +30,9 @@ LEADER = {
     "leader-elect-renew-deadline": "30s",
     "leader-elect-retry-period": "5s",
 }
+# A pod of the new pause image has to end within a minute, on any node, which has to pull it first
+# (kubeadm #3282); whether all nodes are Ready kubepi asks itself.
+NO_UPGRADE_CHECKS = ("CreateJob",)
 
 
 @dataclass(frozen=True)
@@ -200,3 +203,19 @@ def upload_documents(version: str, api_name: str, key: str) -> list[dict[str, An
             "controlPlaneEndpoint": f"{api_name}:6443",
         },
     ]
+
+
+def upgrade_document(version: str, ignore_preflight: Sequence[str]) -> dict[str, Any]:
+    """The document of `kubeadm upgrade apply --config` and `kubeadm upgrade node --config`."""
+    ignored = [*ignore_preflight, *(n for n in NO_UPGRADE_CHECKS if n not in ignore_preflight)]
+
+    def common() -> dict[str, Any]:
+        return {"imagePullPolicy": "IfNotPresent", "ignorePreflightErrors": list(ignored)}
+
+    return {
+        "apiVersion": API,
+        "kind": "UpgradeConfiguration",
+        "apply": {"kubernetesVersion": version, **common()},
+        "node": common(),
+        "timeouts": PATIENCE | {"upgradeManifests": "10m"},
+    }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubepi.decide.adverts import Advert, decode, is_signed
+from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import read_vote
 
 SILENT_AFTER = 150.0  # seconds; a settled node speaks once a minute
@@ -118,9 +119,10 @@ def find_master(peers: Iterable[Peer], now: float) -> Rendezvous:
         return Rendezvous(ready[0])
     if planes == 1:
         advert = found[0].advert
+        what = "being upgraded" if advert.state == UPGRADING else "not ready yet"
         return Rendezvous(
             None,
-            f"the master {advert.node} ({advert.address}) is not ready yet: "
+            f"the master {advert.node} ({advert.address}) is {what}: "
             f"{advert.progress or advert.state}",
             f"wait until kubepi status on {advert.node} says ready, then run join again",
         )

@@ -1,7 +1,8 @@
 """A wish: what one node asks of the others in its signed advert; pure.
 
-`ID VERB [NODE,NODE …]`; without targets it is for all. A recording of one is used for nothing: an
-advert that is older than the last wish that was obeyed, or than an hour, wishes nothing.
+`ID VERB[=ABOUT] [NODE,NODE …]`; without targets it is for all. A recording of one is used for
+nothing: an advert that is older than the last wish that was obeyed, or than an hour, wishes
+nothing.
 Tests: tests/unit/test_wish.py.
 """
 
@@ -19,6 +20,7 @@ GO_ON_WITHOUT = "go-on-without"  # the nodes it names: they are not waited for a
 POWER_OFF = "power-off"  # of a node that is disabled
 ENABLE = "enable"
 FORGET = "forget"  # the nodes it names, which are dead
+UPGRADE = "upgrade"  # about: the version of Kubernetes
 FRESH = 3600.0  # seconds by which the clocks of two Pis may differ
 ADD_MASTER = "add-master"
 
@@ -30,9 +32,11 @@ class Wish:
     number: str
     verb: str
     targets: tuple[str, ...] = ()
+    about: str = ""
 
     def __str__(self) -> str:
-        return f"{self.number} {self.verb} {','.join(self.targets)}".rstrip()
+        what = f"{self.verb}={self.about}" if self.about else self.verb
+        return f"{self.number} {what} {','.join(self.targets)}".rstrip()
 
     def is_for(self, node: str) -> bool:
         return self.verb in (GO_ON_WITHOUT, FORGET) or not self.targets or node in self.targets
@@ -48,10 +52,12 @@ class Obeyed:
 
 def parse_wish(text: str) -> Wish | None:
     """What an advert says; None for none."""
-    found = re.fullmatch(r"([0-9a-f]{16}) ([a-z-]+)(?: ([a-z0-9,-]+))?", text)
+    form = r"([0-9a-f]{16}) ([a-z-]+)(?:=([A-Za-z0-9._-]+))?(?: ([a-z0-9,-]+))?"
+    found = re.fullmatch(form, text)
     if found is None:
         return None
-    return Wish(found[1], found[2], tuple((found[3] or "").split(",")) if found[3] else ())
+    targets = tuple(found[4].split(",")) if found[4] else ()
+    return Wish(found[1], found[2], targets, found[3] or "")
 
 
 def new_wishes(

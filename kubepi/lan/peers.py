@@ -7,12 +7,14 @@ from typing import Any
 from kubepi.decide.adverts import Advert
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.peerbook import Book, Peer, find_master, masters
+from kubepi.decide.upgrade import UPGRADING
 from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.machine.host import Host
 
 PEERS = f"{state.RUN}/peers.json"
 CA = "/etc/kubernetes/pki/ca.crt"
+UPGRADE_SECONDS = 3600.0
 
 
 def to_json(book: Book) -> dict[str, Any]:
@@ -52,11 +54,16 @@ def other_masters(host: Host) -> list[Advert]:
 
 
 def wait_for_master(host: Host, patience: float) -> Advert:
-    """Bounded; the agent is what listens.
+    """Bounded; the agent is what listens. A master that is being upgraded is waited for longer.
 
     Raises:
         StepFailed: with what was heard instead.
     """
+
+    def upgraded() -> str | None:
+        peers, now = masters(read_peers(host).values()), host.monotonic()
+        busy = [p.advert for p in peers if p.advert.state == UPGRADING and not p.is_silent(now)]
+        return f"{busy[0].node} is being upgraded: {busy[0].progress}" if busy else None
 
     def heard() -> str | None:
         found = find_master(read_peers(host).values(), host.monotonic())
@@ -64,5 +71,6 @@ def wait_for_master(host: Host, patience: float) -> Advert:
             raise StepFailed(found.sentence, found.hint)
         return None if found.master is not None else found.sentence
 
+    host.wait_until("the master", upgraded, UPGRADE_SECONDS, 2.0)
     host.wait_until("the master", heard, patience)
     return the_master(host)

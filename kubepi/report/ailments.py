@@ -9,6 +9,7 @@ from kubepi import BUILT
 from kubepi.cluster import kubectl
 from kubepi.decide import preflight
 from kubepi.decide.goal import Goal
+from kubepi.decide.upgrade import AGAIN
 from kubepi.lan.peers import PEERS, read_peers
 from kubepi.log import LOG_FILE
 from kubepi.machine import etcd_data, state
@@ -106,10 +107,13 @@ def _etcd(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
 def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
     status = gather(goal, host)
     again = f"sudo kubepi {goal.verb} makes it right"
+    again = AGAIN if status.state == "being upgraded" else again
     drift = {step: word for step, word in status.drift.items() if not step.startswith(ROOM)}
     found = [Ailment("drift", f"{step}: {word}", again) for step, word in drift.items()]
     if status.state == "disabled":
         found.append(Ailment("disabled", "this node is disabled", "sudo kubepi enable"))
+    elif status.state == "being upgraded":
+        found.append(Ailment("upgrade", f"it has not ended: {status.progress}", AGAIN))
     elif not state.goal_reached(host):
         found.append(
             Ailment("unfinished", f"{goal.verb} has not ended: {status.progress}", again)

@@ -11,10 +11,10 @@ from kubepi.cluster import kubectl
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import clusters, masters
-from kubepi.decide.plan import disable, make_plan
+from kubepi.decide.plan import disable, make_plan, upgrade
 from kubepi.errors import KubepiError, NotYet
 from kubepi.lan.peers import CA, read_peers
-from kubepi.machine import disabled, state
+from kubepi.machine import disabled, state, upgrading
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.records import installed_addons
@@ -61,6 +61,11 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
         status.state = "disabled" if is_stopped else "being disabled"
         status.progress = "until the next boot" if is_stopped and absent.until == "boot" else ""
         plan, reached = disable.plan(goal, absent), False
+    upgrading_to = upgrading.load(host)
+    if upgrading_to is not None and not upgrading_to.over:
+        status.state = "being upgraded"
+        status.progress = upgrading_to.failed or status.progress
+        plan = upgrade.plan(goal, upgrading_to)
     for step in plan:
         try:
             finding = step.check(host)

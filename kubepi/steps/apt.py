@@ -73,12 +73,12 @@ def explained(error: CommandFailed) -> CommandFailed:
     return CommandFailed(f"{fault[0]}\n{error.sentence}", fault[1], error.output)
 
 
-def install(host: Host, what: list[str]) -> None:
+def install(host: Host, what: list[str], *options: str) -> None:
     """apt-get install of names or files, after a mend of what a power cut broke."""
     if was_cut(host):
-        _mend(host)
+        mend(host)
     try:
-        _install(host, what)
+        _install(host, what, *options)
     except CommandFailed:
         # the lists may be old or not there at all: once more with new ones
         stale: CommandFailed | None = None
@@ -87,15 +87,15 @@ def install(host: Host, what: list[str]) -> None:
         except CommandFailed as error:
             stale = error  # of a repository that this does not need, maybe
         try:
-            _install(host, what)
+            _install(host, what, *options)
         except CommandFailed as error:
             raise (stale or error) from error
 
 
-def _install(host: Host, what: list[str]) -> None:
-    _remember_new(host, what)
+def _install(host: Host, what: list[str], *options: str) -> None:
+    _remember_new(host, what, *options)
     # what is there stays: Docker's containerd.io would have to go for containerd
-    apt_get(host, "--no-remove", "install", *what)
+    apt_get(host, "--no-remove", *options, "install", *what)
 
 
 def was_cut(host: Host) -> bool:
@@ -105,7 +105,7 @@ def was_cut(host: Host) -> bool:
     return bool(host.probe(["dpkg", "--audit"]).stdout.strip())
 
 
-def _mend(host: Host) -> None:
+def mend(host: Host) -> None:
     """What a cut in the middle of dpkg left: packages without their files, or not set up.
 
     Those of a kit are in no repository, so apt finds no archive to install them again from and
@@ -121,9 +121,9 @@ def _mend(host: Host) -> None:
     apt_get(host, "--fix-broken", "install")
 
 
-def _remember_new(host: Host, what: list[str]) -> None:
+def _remember_new(host: Host, what: list[str], *options: str) -> None:
     """Before they come: a reset purges only what was not there before."""
-    plan = host.probe([*APT, "--simulate", "--no-remove", "install", *what], timeout=120)
+    plan = host.probe([*APT, "--simulate", "--no-remove", *options, "install", *what], timeout=120)
     if not plan.ok:
         raise explained(host.failure(plan))
     # an upgrade shows its old version in brackets before the parenthesis

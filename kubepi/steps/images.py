@@ -36,20 +36,24 @@ def one_attempt(host: Host) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ImagesImported:
-    """All images of the kit that a node of the pinned version can use."""
+    """All images of the kit that a node of the pinned version can use, or of `version`."""
 
     kit: str
+    version: str = ""
 
     @property
     def name(self) -> str:
-        return "images from the kit"
+        return " ".join(["images from the kit", *self.version.split()])
+
+    def _version(self, host: Host) -> str:
+        return self.version or pinned_version(host)
 
     def _wanted(self, host: Host, kit: Kit) -> set[str]:
-        files = kit.images_for(pinned_version(host))
+        files = kit.images_for(self._version(host))
         return {reference for file in files for reference in file.references}
 
     def check(self, host: Host) -> Finding | None:
-        version = pinned_version(host)
+        version = self._version(host)
         there = present_images(host)
         if state.attempted(host, ATTEMPT):
             return Finding("an import was interrupted")
@@ -58,7 +62,7 @@ class ImagesImported:
 
     def apply(self, host: Host) -> None:
         kit = open_kit(host, self.kit)
-        files = kit.images_for(pinned_version(host))
+        files = kit.images_for(self._version(host))
         there = present_images(host)
         if state.attempted(host, ATTEMPT):
             forget(host, self._wanted(host, kit))
@@ -82,13 +86,14 @@ class ImagesPulled:
     mirrors: tuple[tuple[str, str], ...] = ()
     proxy: Proxy | None = None
     addons: tuple[str, ...] = ()
+    version: str = ""  # instead of the pinned one
 
     @property
     def name(self) -> str:
-        return "images from their registries"
+        return " ".join(["images from their registries", *self.version.split()])
 
     def _wanted(self, host: Host) -> list[str]:
-        version = pinned_version(host)
+        version = self.version or pinned_version(host)
         result = host.probe(
             ["kubeadm", "config", "images", "list", "--kubernetes-version", version]
         )

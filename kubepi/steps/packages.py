@@ -6,6 +6,7 @@ Tests: tests/steps/test_packages.py and tests/laws.
 
 from dataclasses import dataclass
 
+from kubepi.decide.kit import version_key
 from kubepi.errors import StepFailed
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -52,35 +53,49 @@ class AptPackages:
 
 @dataclass(frozen=True)
 class KubernetesPackages:
-    """kubeadm and its company at the pinned version, held so that no apt upgrade moves them."""
+    """kubeadm and its company at the pinned version, held so that no apt upgrade moves them.
+
+    An upgrade names another `version` (v1.36.3).
+    """
 
     kit: str = ""
     packages: tuple[str, ...] = KUBERNETES
+    version: str = ""
 
     @property
     def name(self) -> str:
-        return f"packages {' '.join(self.packages)}"
+        return f"packages {' '.join((*self.packages, *self.version.split()))}"
+
+    def _wanted(self, host: Host) -> str:
+        return (self.version or pinned_version(host)).lstrip("v")
+
+    def _is_right(self, package: str, wanted: str, there: dict[str, str]) -> bool:
+        if package not in there:
+            return False
+        if package == "kubectl" and self.version:  # a cut left it behind; any newer one does
+            return version_key(there[package])[:2] >= version_key(wanted)[:2]
+        exact = package in ("kubeadm", "kubelet")
+        return not exact or there[package].startswith(f"{wanted}-")
 
     def check(self, host: Host) -> Finding | None:
-        wanted = pinned_version(host).lstrip("v")
+        wanted = self._wanted(host)
         there = installed(host, self.packages)
         for package in self.packages:
             if package not in there:
                 return Finding(f"{package} is missing")
-        for package in ("kubeadm", "kubelet"):
-            if not there[package].startswith(f"{wanted}-"):
+        for package in self.packages:
+            if not self._is_right(package, wanted, there):
                 return Finding(f"{package} is {there[package]}, wanted {wanted}")
         held = host.probe(["apt-mark", "showhold"]).stdout.split()
         loose = [package for package in self.packages if package not in held]
         return Finding(f"not held: {' '.join(loose)}") if loose else None
 
     def apply(self, host: Host) -> None:
-        wanted = pinned_version(host).lstrip("v")
+        wanted = self._wanted(host)
         there = installed(host, self.packages)
-        if any(not there.get(p, "").startswith(f"{wanted}-") for p in ("kubeadm", "kubelet")) or (
-            len(there) < len(self.packages)
-        ):
-            install(host, self._sources(host, wanted))
+        if not all(self._is_right(package, wanted, there) for package in self.packages):
+            # they are held by us
+            install(host, self._sources(host, wanted), "--allow-change-held-packages")
         host.run(["apt-mark", "hold", *self.packages])
 
     def _sources(self, host: Host, wanted: str) -> list[str]:

@@ -36,17 +36,21 @@ OUR_LISTS = (
 
 @dataclass(frozen=True)
 class KubernetesRepository:
-    """The apt source of one minor, `signed-by` a key whose fingerprint is pinned here."""
+    """The apt source of one minor, `signed-by` a key whose fingerprint is pinned here.
+
+    It is that of the pinned version, or of `version`, which an upgrade goes to.
+    """
 
     url: str
     wanted: str
     joining: bool = False
     key_fingerprint: str = KEY_FINGERPRINT
     proxy: Proxy | None = None
+    version: str = ""
 
     @property
     def name(self) -> str:
-        return "package repository of Kubernetes"
+        return " ".join(["package repository of Kubernetes", *self.version.split()])
 
     def _source(self, minor: str) -> File:
         url = self.url.replace("{minor}", minor)
@@ -56,7 +60,7 @@ class KubernetesRepository:
         if state.attempted(host, ATTEMPT):
             return Finding("its lists were not fetched to the end")
         try:
-            minor = pinned_version(host).rpartition(".")[0]
+            minor = (self.version or pinned_version(host)).rpartition(".")[0]
         except NotYet:
             there = host.exists(SOURCE_FILE) and host.exists(KEY_FILE)
             return None if there else Finding("is missing")
@@ -73,11 +77,7 @@ class KubernetesRepository:
 
     def _find(self, host: Host) -> tuple[str, str]:
         """The newest minor that fits and is there, and the key it is signed with."""
-        wanted = wait_for_master(host, 120).kubernetes if self.joining else self.wanted
-        try:
-            wanted = pinned_version(host)
-        except NotYet:
-            host.log.line(f"no version is chosen yet, wanted is {wanted}")
+        wanted = self.version or self._wanted(host)
         said = "nothing fits"
         for minor in NEWEST_FIRST:
             if wanted != "newest" and not f"v{wanted.lstrip('v')}.".startswith(f"{minor}."):
@@ -92,6 +92,14 @@ class KubernetesRepository:
             "look at downloads.kubernetes_repository and kubernetes.version, or use an offline "
             "kit with --kit DIR",
         )
+
+    def _wanted(self, host: Host) -> str:
+        wanted = wait_for_master(host, 120).kubernetes if self.joining else self.wanted
+        try:
+            return pinned_version(host)
+        except NotYet:
+            host.log.line(f"no version is chosen yet, wanted is {wanted}")
+            return wanted
 
     def _key(self, url: str, status: int, text: str) -> str:
         # an error's page is of the other side; 511 is what a portal should say (RFC 6585)

@@ -53,6 +53,7 @@ COVERED_THERE = {
     "test_names": ("ApiNamed",),
     "test_nfs_connections": ("ConnectionsFollow",),
     "test_os_network": ("NetworkManagerIgnores", "WifiPowerSaveOff", "AvahiOnlyOn"),
+    "test_os_packages": ("BootWanted", "EmptiedForOs", "ListsFetched", "OsPackages"),
     "test_os_services": ("FileRead", "KubeletRoom"),
     "test_packages": ("KubernetesPackages", "PackagesPurged"),
     "test_proxy": ("ProxySet",),
@@ -60,6 +61,9 @@ COVERED_THERE = {
     "test_services": ("ServiceEnabled", "ServiceRunning", "ServiceGone"),
     "test_swap": ("SwapOff", "SwapRestored"),
     "test_taint": ("MasterTaint",),
+    "test_upgrading": (
+        "ControlPlaneMended", "Emptied", "KubeadmUpgraded", "KubeletReplaced", "VersionFollowed",
+    ),
     "test_versions": ("VersionPinned",),
     "test_waits": ("MasterAnnounced",),
     "test_wifi": ("WifiJoined",),

@@ -16,6 +16,7 @@ from kubepi.decide.kubeadm_config import (
     init_documents,
     join_documents,
     master_documents,
+    upgrade_document,
     upload_documents,
 )
 from kubepi.decide.values import MINORS
@@ -140,3 +141,17 @@ def test_making_documents_twice_gives_the_same_and_changes_no_settings() -> None
     first = init_documents(values, PLAIN, f"v{MINORS[0]}.1", API, BOOTSTRAP)
     assert first == init_documents(values, PLAIN, f"v{MINORS[0]}.1", API, BOOTSTRAP)
     assert yaml.safe_dump(values) == before
+
+
+def test_an_upgrade_leaves_the_check_out_that_a_slow_line_fails() -> None:
+    document = upgrade_document("v1.36.3", ["Swap"])
+    assert document["apply"] == {
+        "kubernetesVersion": "v1.36.3",
+        "imagePullPolicy": "IfNotPresent",
+        "ignorePreflightErrors": ["Swap", "CreateJob"],
+    }
+    assert document["node"]["ignorePreflightErrors"] == ["Swap", "CreateJob"]
+    assert document["timeouts"]["upgradeManifests"] == "10m"
+    assert upgrade_document("v1.36.3", ["CreateJob"])["node"]["ignorePreflightErrors"] == [
+        "CreateJob"
+    ]

@@ -47,12 +47,13 @@ LONG_AGO = NOW - SILENT_AFTER - 1
         ([ours(WORKER)], ["no master", "heard with our token, but no master: pi2"], False),
         ([ours(STARTING)], ["pi1 (10.0.0.1) is not ready yet: 40 % images"], False),
         ([ours(replace(STARTING, progress=""))], ["is not ready yet: starting"], False),
+        ([ours(replace(STARTING, state="upgrading"))], ["is being upgraded: 40 % images"], False),
         ([ours(MASTER), ours(SECOND)], ["two masters", "pi1 (10.0.0.1) and pi9 (10.0.0.9)"], True),
         ([strange(NEIGHBOUR)], ["not that of any master", "pi5 (10.0.0.5)", "'attic'"], False),
         ([strange(WORKER)], ["no master", "heard no node at all"], False),
         ([strange(NEIGHBOUR), ours(WORKER)], ["not that of any master", "pi5"], False),
     ],
-    ids=["none heard", "only nodes", "not ready", "not ready, no progress", "two",
+    ids=["none heard", "only nodes", "not ready", "not ready, no progress", "upgrading", "two",
          "only strangers", "a strange worker", "a stranger beside our worker"],
 )  # fmt: skip
 def test_why_there_is_no_master_to_join(peers: list[Peer], words: list[str], final: bool) -> None:

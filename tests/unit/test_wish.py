@@ -14,9 +14,11 @@ from kubepi.decide.adverts import LONGEST, Advert
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
 from kubepi.decide.share import Share
+from kubepi.decide.upgrade import Upgrade
 from kubepi.decide.wish import CHECK_SHARE, FRESH, Obeyed, Wish, new_wishes, parse_wish
+from kubepi.errors import StepFailed
 from kubepi.log import Log
-from kubepi.machine import disabled, state
+from kubepi.machine import disabled, state, upgrading
 from kubepi.steps.share_check import result_file
 from tests.fakes import Answer, FakePi
 from tests.scene import join_goal
@@ -204,3 +206,37 @@ def test_only_a_node_that_is_stopped_is_switched_off(member: FakePi) -> None:
     assert member.exists(state.GOING_OFF)
     power_off(member)
     assert member.ran[-1] == ("systemctl", "poweroff")
+
+
+# --- upgraded at a wish ---------------------------------------------------------------------
+
+
+def test_what_a_wish_is_about_comes_with_its_verb() -> None:
+    wish = Wish(NUMBER, "upgrade", ("pi2",), "v1.36.3")
+    assert str(wish) == f"{NUMBER} upgrade=v1.36.3 pi2"
+    assert parse_wish(str(wish)) == wish
+    assert parse_wish(f"{NUMBER} upgrade=") is None
+
+
+def test_a_node_is_upgraded_by_resume(member: FakePi) -> None:
+    member.put(state.PINNED_VERSION, "v1.35.4\n")
+    wishes(member, "upgrade=v1.36.3", 1, "pi2")
+    assert upgrading.load(member) == Upgrade("v1.36.3")
+    assert resumes(member) == 1
+    upgrading.note_failure(member, StepFailed("no room"))
+    wishes(member, "upgrade=v1.36.3", 2, "pi2")  # the same command again
+    assert resumes(member) == 2
+    wishes(member, "upgrade=v1.36.4", 3, "pi2")
+    assert resumes(member) == 2, "one after the other"
+    wishes(member, "disable", 4)
+    assert disabled.load(member) is None
+
+
+@pytest.mark.parametrize("about", ["v1.34.0", "v1.37.0", "1.36", "", "v1.36.3"])
+def test_what_cannot_be_is_not_begun(member: FakePi, about: str) -> None:
+    """A downgrade, a skipped minor, no version; and a Pi that has none."""
+    if about != "v1.36.3":
+        member.put(state.PINNED_VERSION, "v1.35.4\n")
+    wishes(member, f"upgrade={about}" if about else "upgrade", 1, "pi2")
+    assert upgrading.load(member) is None
+    assert resumes(member) == 0

@@ -1,0 +1,107 @@
+"""One node brought to another version: noted, looked at, done, and then to its goal as ever.
+
+Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
+"""
+
+import sys
+
+from kubepi.cluster import kubectl
+from kubepi.commands.spreading import spread
+from kubepi.decide.backup import file_name
+from kubepi.decide.goal import Goal
+from kubepi.decide.plan import backup, upgrade
+from kubepi.decide.upgrade import AGAIN, OS, Upgrade
+from kubepi.errors import KubepiError, LockHeld, RebootNeeded, StepFailed
+from kubepi.lan.peers import wait_for_master
+from kubepi.machine import state, upgrading
+from kubepi.machine.host import Host
+from kubepi.machine.runner import PROGRESS
+from kubepi.reconcile import Options, reconcile, run_beside
+from kubepi.steps.upgrade_problems import need_right
+from kubepi.steps.upgrading import is_begun
+
+ANSWER = 600.0
+LONGEST = 7200.0  # seconds for an upgrade that `resume` is at
+
+
+def is_noted(host: Host) -> bool:
+    return upgrading.load(host) is not None
+
+
+def go_on(host: Host, goal: Goal, options: Options) -> None:
+    found = upgrading.load(host)
+    assert found is not None
+    upgrade_node(host, goal, found, options)
+
+
+def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:
+    """
+    Raises:
+        PreflightFailed: something is in the way, and nothing was changed; StepFailed and others,
+            which are in the advert until the next attempt; LockHeld.
+    """
+    if options.dry_run:
+        need_right(host, goal, wanted)
+        _back_up(host, goal, wanted, options)
+        run_beside("upgrade", upgrade.plan(goal, wanted), host, options)
+        return
+    if is_noted(host):
+        _wait_after_boot(host, goal)
+    else:
+        need_right(host, goal, wanted)
+    with state.locked(host, "upgrade"):
+        found = upgrading.begin(host, wanted)
+    try:
+        need_right(host, goal, found)
+        _back_up(host, goal, found, options)
+        run_beside("upgrade", upgrade.plan(goal, found), host, options)
+        upgrading.note(host, over=True)
+        reconcile(goal, host, options)
+    except (LockHeld, RebootNeeded):
+        raise
+    except KubepiError as error:
+        upgrading.note_failure(host, error)
+        raise
+    upgrading.forget(host)
+
+
+def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
+    """Kubernetes has no way back but a backup; one is enough, however often it is tried."""
+    if goal.role != "master" or found.version == OS or found.backup or is_begun(host):
+        return
+    name = file_name(str(goal.settings["cluster.name"]), host.now())
+    plan = backup.plan(name, int(goal.settings["backup.keep"]))
+    run_beside("backup", plan, host, options)
+    if not options.dry_run:
+        upgrading.note(host, backup=name)
+        spread(host, name)
+
+
+def _wait_after_boot(host: Host, goal: Goal) -> None:
+    """What was asked before the first change is asked again, of others that may boot as well."""
+    if is_begun(host):
+        return
+    host.wait_until("the API", lambda: kubectl.is_ready(host), ANSWER, 2.0)
+    if goal.role == "worker":
+        wait_for_master(host, ANSWER)
+
+
+def upgrade_or_follow(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:
+    """As `upgrade_node`; after a boot `resume` may be at it already, and is watched then."""
+    try:
+        upgrade_node(host, goal, wanted, options)
+    except LockHeld:
+        if not is_noted(host):
+            raise
+        print("This node goes on with its upgrade by itself; waiting for it …", file=sys.stderr)
+        host.wait_until("the upgrade", lambda: _seen(host), LONGEST, 2.0)
+
+
+def _seen(host: Host) -> str | None:
+    found = upgrading.load(host)
+    if found is None:
+        return None
+    if found.failed:
+        raise StepFailed(f"the upgrade failed: {found.failed}", AGAIN)
+    report = state.read_json(host, PROGRESS) or {}
+    return f"{report.get('percent', 0)} % {report.get('step', '')}"

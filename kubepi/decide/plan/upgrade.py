@@ -1,0 +1,69 @@
+"""`upgrade`: Kubernetes of another version, or newer packages of the system; the node's own plan
+does the rest."""
+
+from kubepi.decide.addon_choice import wanted_addons
+from kubepi.decide.goal import Goal
+from kubepi.decide.proxy import proxy_of
+from kubepi.decide.upgrade import OS, Upgrade
+from kubepi.machine.step import Step
+from kubepi.steps.images import ImagesImported, ImagesPulled
+from kubepi.steps.new_kubelet import Emptied, KubeletReplaced, VersionFollowed
+from kubepi.steps.os_packages import BootWanted, EmptiedForOs, ListsFetched, OsPackages
+from kubepi.steps.packages import KubernetesPackages
+from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
+from kubepi.steps.upgrading import ControlPlaneMended, KubeadmUpgraded
+from kubepi.steps.waits import ApiReady, NodeReady, Rebooted
+
+
+def plan(goal: Goal, upgrade: Upgrade) -> list[Step]:
+    if upgrade.version == OS:
+        return _of_the_system(goal, upgrade)
+    return _of_kubernetes(goal, upgrade)
+
+
+def _of_the_system(goal: Goal, upgrade: Upgrade) -> list[Step]:
+    return [
+        ApiReady(),
+        ListsFetched(),
+        EmptiedForOs(upgrade.forced, goal.role == "master"),
+        OsPackages(),
+        BootWanted(),
+        Rebooted(),
+    ]
+
+
+def _of_kubernetes(goal: Goal, upgrade: Upgrade) -> list[Step]:
+    """In kubeadm's order; the pods stay as long as they can."""
+    is_master, version = goal.role == "master", upgrade.version
+    kit = goal.settings["downloads.kit"]
+    return [
+        *([ControlPlaneMended()] if is_master else []),
+        ApiReady(),
+        NodeReady(),
+        *([] if kit else [_repository(goal, version)]),
+        KubernetesPackages(kit, ("kubeadm",), version),
+        ImagesImported(kit, version) if kit else _pulled(goal, version),
+        KubeadmUpgraded(goal, version),
+        ApiReady(),  # kubeadm is content with static pods that run
+        Emptied(version, upgrade.forced, is_master),
+        KubernetesPackages(kit, version=version),
+        ApiReady(),  # apt starts the kubelet anew
+        KubeletReplaced(version),
+        VersionFollowed(version),
+    ]
+
+
+def _repository(goal: Goal, version: str) -> Step:
+    settings = goal.settings
+    return KubernetesRepository(
+        settings["downloads.kubernetes_repository"], version,
+        key_fingerprint=settings["downloads.repository_key"] or KEY_FINGERPRINT,
+        proxy=proxy_of(settings), version=version,
+    )  # fmt: skip
+
+
+def _pulled(goal: Goal, version: str) -> Step:
+    joining = goal.verb == "join"
+    mirrors = tuple(sorted(goal.settings["downloads.image_mirrors"].items()))
+    addons = () if joining else tuple(wanted_addons(goal))
+    return ImagesPulled(joining, mirrors, proxy_of(goal.settings), addons, version)
