@@ -97,6 +97,10 @@ class Obeying:
             self._forget(wish)
         elif wish.verb == wishes.UPGRADE and absent is None and self._can_be(wish.about):
             self._upgrade(wish.about)
+        elif wish.verb == wishes.TAKE_KUBEPI:
+            from kubepi.agent.taking import take
+
+            take(self.host, asker.address, wish.about)
         elif wish.verb not in KNOWN:
             self.host.log.tell(f"agent: {wish.verb} is a wish of a newer kubepi")
 
@@ -158,4 +162,5 @@ UNTIL: Mapping[str, str] = {wishes.DISABLE: "enable", wishes.DISABLE_UNTIL_BOOT:
 KNOWN = {
     wishes.ADD_MASTER, wishes.CHECK_SHARE, wishes.KEEP_BACKUP, *UNTIL, wishes.GO_ON_WITHOUT,
     wishes.ENABLE, wishes.POWER_OFF, wishes.FORGET, wishes.UPGRADE,
+    wishes.TAKE_KUBEPI,
 }  # fmt: skip

@@ -3,9 +3,12 @@
 Tests: tests/unit/test_things.py.
 """
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+from kubepi import BUILT, VERSION
 from kubepi.machine.host import Host
 from kubepi.steps.install import FILE
 
@@ -14,10 +17,18 @@ def find_thing(host: Host, name: str) -> Path | bytes | None:
     """A name is looked up in a table, and never a path."""
     if name == "kubepi.pyz":
         return host.path(FILE) if host.exists(FILE) else None
+    if name == "kubepi":
+        return json.dumps(_about(host)).encode() if host.exists(FILE) else None
     if name == "backups":
         return json.dumps(sorted(_backups(host))).encode()
     kind, _, rest = name.partition("/")
     return _backups(host).get(rest) if kind == "backup" else None
+
+
+def _about(host: Host) -> dict[str, Any]:
+    """Which kubepi runs here, and of what file: once it was replaced, both are the new one's."""
+    digest = hashlib.sha256(host.read_bytes(FILE) or b"").hexdigest()
+    return {"version": VERSION, "built": BUILT, "sha256": digest}
 
 
 def _backups(host: Host) -> dict[str, Path]:

@@ -4,7 +4,7 @@ import argparse
 import os
 from dataclasses import replace
 
-from kubepi.commands import changing, rolling
+from kubepi.commands import changing, replacing, rolling
 from kubepi.commands.disable import member_goal
 from kubepi.commands.upgrading import upgrade_or_follow
 from kubepi.decide.goal import Goal
@@ -24,12 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help=what)
     parser.add_argument("--all", action="store_true", help="all nodes, masters first")
     parser.add_argument(
+        "--self", dest="kubepi", metavar="FILE",
+        help="not Kubernetes, but kubepi: this file, on all nodes",
+    )
+    parser.add_argument("--here", action="store_true", help="with --self, only on this Pi")
+    parser.add_argument(
         "--os", action="store_true", help="not Kubernetes, but Debian's packages; boots if needed"
     )
     parser.add_argument("--kit", metavar="DIR", help="offline kit with packages and images")
     parser.add_argument(
         "--force", action="store_true",
-        help="delete pods that block, ignore ailing nodes",
+        help="delete pods that block, ignore ailing nodes; with --self, take an older one",
     )
     parser.add_argument("--yes", action="store_true", help="do not wait for nodes that are silent")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
@@ -37,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, host: Host) -> int:
     changing.need_root(host, "upgrade", args.dry_run)
+    if args.kubepi:
+        return replacing.replace_self(args, host)
     goal = _goal(args, host)
     if args.os and args.version:
         raise UsageError("--os goes to no version of Kubernetes", "do the one, then the other")

@@ -21,6 +21,7 @@ POWER_OFF = "power-off"  # of a node that is disabled
 ENABLE = "enable"
 FORGET = "forget"  # the nodes it names, which are dead
 UPGRADE = "upgrade"  # about: the version of Kubernetes
+TAKE_KUBEPI = "take-kubepi"  # about: the first half of the SHA-256 of the asker's file
 FRESH = 3600.0  # seconds by which the clocks of two Pis may differ
 ADD_MASTER = "add-master"
 

@@ -83,13 +83,15 @@ def pi_of(folder: Path, token: str = TOKEN) -> FakePi:
 
 
 @contextmanager
-def serving(pi: FakePi, find: Callable[[str], Thing | None]) -> Iterator[None]:
+def serving(
+    pi: FakePi, find: Callable[[str], Thing | None], address: str = SERVER
+) -> Iterator[None]:
     """A depot on the loopback interface, in a loop of its own."""
     loop, started = asyncio.new_event_loop(), threading.Event()
     server = Depot(pi, find)
 
     def run() -> None:
-        loop.run_until_complete(server.start(SERVER))
+        loop.run_until_complete(server.start(address))
         loop.call_soon(started.set)
         loop.run_forever()
         loop.run_until_complete(server.stop())

@@ -1,9 +1,11 @@
 """kubepi/agent/things.py, keeping.py and replaced.py: what a node gives, keeps and finds out."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
+from kubepi import BUILT, VERSION
 from kubepi.agent.agent import Agent
 from kubepi.agent.replaced import Replaced
 from kubepi.agent.things import find_thing
@@ -30,6 +32,10 @@ def test_a_depot_has_a_table_of_things(tmp_path: Path) -> None:
     for name in (FILE, f"{BACKUPS}/{OWN}", f"{COPIES}/{ELSE}", f"{BACKUPS}/notes", "/etc/shadow"):
         pi.put(name, name)
     assert find_thing(pi, "kubepi.pyz") == pi.path(FILE)
+    about = find_thing(pi, "kubepi")
+    assert isinstance(about, bytes)
+    digest = hashlib.sha256(FILE.encode()).hexdigest()
+    assert json.loads(about) == {"version": VERSION, "built": BUILT, "sha256": digest}
     listed = find_thing(pi, "backups")
     assert isinstance(listed, bytes)
     assert json.loads(listed) == [OWN, ELSE]
