@@ -21,7 +21,7 @@ VERBS = {
     "enable": "bring it, or --all, back",
     "upgrade": "another version of Kubernetes, on this node or on --all",
     "storage": "the share of all nodes: show it, check it, move its data",
-    "doctor": "look for what is wrong, each finding with its cure",
+    "doctor": "look for what is wrong, each finding with its cure; --fix",
     "detect": "board, system, storage, network and health of this Pi",
     "config": "the merged configuration: show it, check it",
     "token": "the cluster's secret: show it, or make one",

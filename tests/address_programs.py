@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubepi.machine import state
 from tests.fakes import Answer, FakePi
-from tests.kubeadm_certs import OWN, certificates
+from tests.kubeadm_certs import OWN, addressed
 from tests.programs import Effects, write_durably
 from tests.scene import Master, give_token, master
 
@@ -57,7 +57,7 @@ def moved_master(folder: Path) -> FakePi:
     give_token(pi)
     for name, text in FILES.items():
         pi.put(name, text, 0o600)
-    for name, text in certificates(OLD).items():
+    for name, text in addressed(OLD).items():
         pi.put(name, text, 0o600)
     pi.put(state.PINNED_VERSION, "v1.36.3\n")
     pi.put(state.ADDRESSES, f"{OLD} {OLD}\n", 0o600)

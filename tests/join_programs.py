@@ -10,8 +10,11 @@ from typing import Any
 
 import yaml
 
+from kubepi.machine.certificates import KUBELET as CERTIFICATE
+from tests.certs import KEY, certificate
 from tests.containerd_programs import KIND, NAME, SPACE
 from tests.fakes import Answer, FakePi
+from tests.kubeadm_certs import all_pairs, kubeconfigs
 from tests.programs import Effects, write, write_durably
 
 CTR = ("ctr", "--namespace", "k8s.io")
@@ -23,13 +26,14 @@ ETCD_ID, ETCD_LABELS = "e7cd", {KIND: "container", SPACE: "kube-system", NAME: "
 BEFORE_ETCD = {
     "/etc/kubernetes/pki/ca.crt": "the CA",
     "/etc/kubernetes/pki/ca.key": "the key",
-    "/etc/kubernetes/admin.conf": "admin's credentials",
+    **all_pairs(),
+    **kubeconfigs(),
     "/etc/kubernetes/manifests/kube-apiserver.yaml": "the API",
     BOOTSTRAP: "bootstrap",
     "/var/lib/kubelet/config.yaml": "kubelet's configuration",
 }
 CREDENTIALS = {
-    "/var/lib/kubelet/pki/kubelet-client-current.pem": "certificate",
+    CERTIFICATE: certificate() + KEY,
     KUBELET: "kubelet's credentials",
 }
 
@@ -86,7 +90,7 @@ def kubeadm_join(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
         ("/etc/kubernetes/bootstrap-kubelet.conf", "bootstrap"),
         ("/var/lib/kubelet/config.yaml", "kubelet's configuration"),
         ("/etc/kubernetes/kubelet.conf", "kubelet's credentials"),
-        ("/var/lib/kubelet/pki/kubelet-client-current.pem", "certificate"),
+        (CERTIFICATE, certificate() + KEY),
     ):
         write(pi, name, text, 0o600)
         yield
@@ -110,9 +114,11 @@ def _join_as_master(pi: FakePi, argv: Sequence[str], config: dict[str, Any]) -> 
         if pi.exists(name):
             return 1, f"[ERROR FileAvailable] {name} already exists"
     assert node not in pi.etcd_elsewhere, "etcd counts a member of an earlier attempt"
+    together = all_pairs()  # or every law would cut each of them
     for name, text in BEFORE_ETCD.items():
         write(pi, name, text, 0o600)
-        yield
+        if name not in together:
+            yield
     pi.running.add("kubelet.service")
     yield
     pi.etcd_elsewhere[node] = "learner"

@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from kubepi.machine.certificates import KUBELET, SUPER_ADMIN
+from tests.certs import BEGINS, KEY, YEAR, certificate, kubeconfig
 from tests.containerd_programs import install_containerd
 from tests.fakes import Answer, FakePi
 from tests.join_programs import install_etcd, kubeadm_join, own_api_is_up, own_name
-from tests.kubeadm_certs import certificates, kubeadm_certs
+from tests.kubeadm_certs import all_pairs, kubeconfigs, phase, renew
 from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
@@ -22,7 +24,8 @@ def install_kubernetes(pi: FakePi) -> None:
     install_containerd(pi)
     pi.looks("kubeadm", "version", script=_kubeadm_version)
     pi.changes("kubeadm", "init", script=_kubeadm_init)
-    pi.changes("kubeadm", "init", "phase", "certs", script=kubeadm_certs)
+    pi.changes("kubeadm", "init", "phase", script=phase)
+    pi.changes("kubeadm", "certs", "renew", script=renew)
     pi.changes("kubeadm", "join", script=kubeadm_join)
     pi.changes("kubeadm", "reset", script=_kubeadm_reset)
     pi.looks("kubectl", script=_kubectl)
@@ -34,14 +37,16 @@ def _kubeadm_version(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
 
 
 INIT_FILES = {
-    "/etc/kubernetes/pki/ca.crt": "the CA",
+    "/etc/kubernetes/pki/ca.crt": certificate(ends=BEGINS + 10 * YEAR),
     "/etc/kubernetes/pki/ca.key": "the key",
+    **all_pairs(),
     "/etc/kubernetes/kubelet.conf": "kubelet's credentials",
-    "/etc/kubernetes/admin.conf": "admin's credentials",
-    "/etc/kubernetes/super-admin.conf": "super admin's credentials",
-    "/etc/kubernetes/manifests/etcd.yaml": "etcd",
+    **kubeconfigs(),
+    f"/etc/kubernetes/{SUPER_ADMIN}": kubeconfig(SUPER_ADMIN),
+    "/etc/kubernetes/manifests/etcd.yaml": "metadata: {name: etcd}",
     "/var/lib/kubelet/config.yaml": "kubelet's configuration",
-    "/etc/kubernetes/manifests/kube-apiserver.yaml": "the API",
+    KUBELET: certificate() + KEY,
+    "/etc/kubernetes/manifests/kube-apiserver.yaml": "metadata: {name: kube-apiserver}",
 }
 
 
@@ -53,11 +58,11 @@ def _kubeadm_init(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
         if taken:
             return 1, f"[ERROR FileAvailable] {taken[0]} already exists"
     if "certs" not in skipped:
-        for name, text in certificates().items():
-            write(pi, name, text, 0o600)
+        together = all_pairs()  # or every law would cut each of them
         for name, text in INIT_FILES.items():
             write(pi, name, text, 0o600)
-            yield
+            if name not in together:
+                yield
         pi.running.add("kubelet.service")
         yield
     _save_objects(pi, _objects(pi) | own_node(config[0]["nodeRegistration"]))

@@ -23,7 +23,6 @@ from kubepi.machine.facts import dpkg_architecture, look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
 from tests.join_programs import kubelet_works, own_name
-from tests.kubeadm_certs import certificates
 from tests.kubernetes_programs import INIT_FILES, install_kubernetes
 from tests.programs import boot, install_programs
 
@@ -153,7 +152,7 @@ class Master(FakePi):
 def master(folder: Path) -> FakePi:
     """A Pi that kubeadm made the master of a cluster."""
     pi = fresh_pi(folder)
-    for name, text in (INIT_FILES | certificates()).items():
+    for name, text in INIT_FILES.items():
         pi.put(name, text, 0o600)
     pi.running |= {"kubelet.service", "containerd.service"}
     pi.__class__ = Master

@@ -11,7 +11,7 @@ from kubepi.decide.address import API_SERVER, Addresses, named_address
 from kubepi.decide.goal import Goal
 from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.errors import KubepiError
-from kubepi.machine import state
+from kubepi.machine import certificates, state
 from kubepi.machine.host import Host
 from kubepi.steps.install import FILE
 
@@ -37,7 +37,14 @@ class Addressing:
             return False
         now = current(self.host, goal, own)
         noted = (self.host.read(state.ADDRESSES) or "").strip()
-        return bool(now.api) and noted != str(now)
+        if not now.api or noted == str(now):
+            return False
+        first = certificates.first_to_end(self.host)
+        if first is not None and first.has_ended(self.host.now()):
+            # nothing comes up with them: renewing comes first, and looks at addresses itself
+            self.not_before = self.host.monotonic() + TRY_AGAIN
+            return False
+        return True
 
     def do(self, goal: Goal, own: str) -> None:
         """What fails is logged and tried again."""

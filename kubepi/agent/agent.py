@@ -16,6 +16,7 @@ from kubepi.agent.led import Led
 from kubepi.agent.living import Living
 from kubepi.agent.obeying import Obeying
 from kubepi.agent.placing import Placing
+from kubepi.agent.renewing import Renewing
 from kubepi.agent.replaced import Replaced
 from kubepi.agent.tidying import Tidying
 from kubepi.agent.voice import Sequence, compose, node_id
@@ -76,6 +77,7 @@ class Agent:
         self.tidying = Tidying(self.host)
         self.addressing = Addressing(self.host)
         self.replaced = Replaced(self.host, self.own_id)
+        self.renewing = Renewing(self.host)
         self.voter = Voter(self.host, self.own_id)
         self.living = Living(self.host)
         self.led = Led(self.host)
@@ -203,6 +205,7 @@ class Agent:
             names |= set(wish.targets)
         heard = {name for name, peer in self.book.items() if peer.advert.node in names}
         return heard | {name for name, (node, _) in self.known.items() if node in names}
+
     def apis(self, goal: Goal) -> tuple[str, list[str]]:
         """The own address if this is a master, and those of the others of its control plane."""
         is_master = goal.verb == "init" or (

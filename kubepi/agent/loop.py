@@ -99,6 +99,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.following.do, goal)
     if is_master and agent.tidying.wanted():
         return agent.tidying.do
+    if not agent.replaced.is_so and agent.renewing.wanted(goal, own_name, agent.book):
+        return agent.renewing.do
     return None
 
 

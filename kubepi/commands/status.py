@@ -42,6 +42,8 @@ def show(status: Status) -> None:
         print(f"  not as wanted: {step}: {finding}")
     if status.share:
         print(f"share: {status.share}")
+    if status.certificates:
+        print(f"certificates: the first one {status.certificates}")
     if status.cluster_nodes:
         rows = [("NODE", "ROLE", "STATE", "VERSION", "ADDRESS"), *status.cluster_nodes]
         print("\n".join(table(rows)))

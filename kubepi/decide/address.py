@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from kubepi.decide.ca_hash import SEQUENCE, first_certificate, tlv
+from kubepi.decide.der import SEQUENCE, fields, tlv
 
 KUBERNETES = "/etc/kubernetes"
 MANIFESTS = f"{KUBERNETES}/manifests"
@@ -23,12 +23,8 @@ NAMED_IN = {
     f"{MANIFESTS}/etcd.yaml": r"--initial-advertise-peer-urls=https://([0-9.]+):",
     API_SERVER: r"--advertise-address=([0-9.]+)",
 }
-# Certificates that are only good for the address in them, and kubeadm's phases that make them.
-CERTIFICATES = {
-    f"{KUBERNETES}/pki/apiserver": "apiserver",
-    f"{KUBERNETES}/pki/etcd/server": "etcd-server",
-    f"{KUBERNETES}/pki/etcd/peer": "etcd-peer",
-}
+# Certificates that are only good for the address in them, below kubeadm's folder for them.
+CERTIFICATES = ("apiserver", "etcd/server", "etcd/peer")
 ALT_NAMES = bytes.fromhex("0603551d11")  # the OID 2.5.29.17
 BOOLEAN, OCTETS, IP_ADDRESS = 0x01, 0x04, 0x87
 
@@ -56,8 +52,11 @@ def readdressed(text: str, old: str, new: str) -> str:
 
 def certificate_addresses(pem: str) -> set[str]:
     """IPv4 addresses that a certificate is good for; none for what is no certificate."""
+    found = fields(pem)
+    if found is None:
+        return set()
+    der = found.extensions
     try:
-        der = first_certificate(pem)
         position = der.index(ALT_NAMES) + len(ALT_NAMES)
         if der[position : position + 1] == bytes([BOOLEAN]):  # whether it is critical
             position = tlv(der, position)[1]

@@ -4,6 +4,8 @@ Fields: field-notes of kubeadm types.go 1.32 and release notes to 1.37. The file
 bootstrap token, so they are written 0600 and removed after use.
 """
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -219,3 +221,33 @@ def upgrade_document(version: str, ignore_preflight: Sequence[str]) -> dict[str,
         "node": common(),
         "timeouts": PATIENCE | {"upgradeManifests": "10m"},
     }
+
+
+def certificate_documents(
+    settings: Mapping[str, Any], node: Node, version: str, api_name: str
+) -> list[dict[str, Any]]:
+    """What kubeadm needs to sign certificates anew while no API answers; no secret is in it."""
+    init, cluster, *_ = init_documents(settings, node, version, api_name, "")
+    del init["bootstrapTokens"]
+    return [init, cluster]
+
+
+def bootstrap_kubeconfig(endpoint: str, authority: str, token: str) -> str:
+    """What kubeadm join gives a kubelet until it has a certificate; YAML, in the form of JSON."""
+    data = base64.b64encode(authority.encode()).decode()
+    cluster = {"server": f"https://{endpoint}", "certificate-authority-data": data}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "kubernetes", "cluster": cluster}],
+            "users": [{"name": "tls-bootstrap-token-user", "user": {"token": token}}],
+            "contexts": [
+                {
+                    "name": "bootstrap",
+                    "context": {"cluster": "kubernetes", "user": "tls-bootstrap-token-user"},
+                }
+            ],
+            "current-context": "bootstrap",
+        }
+    )

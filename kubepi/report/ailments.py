@@ -14,23 +14,31 @@ from kubepi.lan.peers import PEERS, read_peers
 from kubepi.log import LOG_FILE
 from kubepi.machine import etcd_data, state
 from kubepi.machine.backups import newest_good
+from kubepi.machine.certificates import ending_authorities
 from kubepi.machine.configfiles import load
 from kubepi.machine.facts import look
 from kubepi.machine.health import look_closer
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.report.room import full_disks, what_takes_it
 from kubepi.report.status import ROOM, gather
+from kubepi.steps.clock import ahead_of_peers
 
+# Safe cures, which `doctor --fix` runs: a plan each.
+CERTIFICATES, GOAL = "certificates", "goal"
 UNITS = ("kubepi-agent.service", "containerd.service", "kubelet.service")
 
 
 @dataclass(frozen=True)
 class Ailment:
-    """One finding; `name` is what --ignore takes where it is a preflight check."""
+    """One finding; `name` is what --ignore takes where it is a preflight check.
+
+    `fix` names the safe cure that `doctor --fix` has for it.
+    """
 
     name: str
     sentence: str
     cure: str
+    fix: str = ""
 
 
 def examine(host: ReadOnlyHost) -> list[Ailment]:
@@ -51,8 +59,26 @@ def examine(host: ReadOnlyHost) -> list[Ailment]:
             Ailment("goal", "this Pi was not told what to be", "kubepi init, or kubepi join")
         )
     else:
-        found += _units(host) + _etcd(goal, host) + _drift(goal, host) + _lan(goal, host)
+        found += _clock(host) + _units(host) + _etcd(goal, host) + _drift(goal, host)
+        found += _authorities(host) + _lan(goal, host)
     return found
+
+
+def _clock(host: ReadOnlyHost) -> list[Ailment]:
+    """Before anything about certificates: with a wrong clock all of them look ended."""
+    told = ahead_of_peers(host)
+    if told is None:
+        return []
+    cure = "set the one that is wrong: sudo date --set '2027-01-31 12:00'"
+    return [Ailment("clock", f"this Pi's clock {told}", cure)]
+
+
+def _authorities(host: ReadOnlyHost) -> list[Ailment]:
+    cure = "make the cluster anew, or rotate its authorities by hand (Kubernetes' documentation)"
+    return [
+        Ailment("authority", f"all certificates rest on {name}, which {one.word(host.now())}", cure)
+        for name, one in ending_authorities(host).items()
+    ]
 
 
 def _power(host: ReadOnlyHost) -> list[Ailment]:
@@ -108,15 +134,23 @@ def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
     status = gather(goal, host)
     again = f"sudo kubepi {goal.verb} makes it right"
     again = AGAIN if status.state == "being upgraded" else again
-    drift = {step: word for step, word in status.drift.items() if not step.startswith(ROOM)}
-    found = [Ailment("drift", f"{step}: {word}", again) for step, word in drift.items()]
-    if status.state == "disabled":
+    is_disabled = status.state == "disabled"
+    is_out = is_disabled or goal.verb == "reset" or host.exists(state.REPLACED)
+    fix = "" if is_out or status.state == "being upgraded" else GOAL
+    found = []
+    for step, word in status.drift.items():
+        if step.startswith("certificate") and not is_out:
+            cure = "sudo kubepi doctor --fix; masters first, then workers"
+            found.append(Ailment(CERTIFICATES, f"{step}: {word}", cure, CERTIFICATES))
+        elif not step.startswith(ROOM):
+            found.append(Ailment("drift", f"{step}: {word}", again, fix))
+    if is_disabled:
         found.append(Ailment("disabled", "this node is disabled", "sudo kubepi enable"))
     elif status.state == "being upgraded":
         found.append(Ailment("upgrade", f"it has not ended: {status.progress}", AGAIN))
     elif not state.goal_reached(host):
         found.append(
-            Ailment("unfinished", f"{goal.verb} has not ended: {status.progress}", again)
+            Ailment("unfinished", f"{goal.verb} has not ended: {status.progress}", again, fix)
         )
     for name, _role, condition, *_ in status.cluster_nodes:
         if condition != "Ready":

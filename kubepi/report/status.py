@@ -14,7 +14,7 @@ from kubepi.decide.peerbook import clusters, masters
 from kubepi.decide.plan import disable, make_plan, upgrade
 from kubepi.errors import KubepiError, NotYet
 from kubepi.lan.peers import CA, read_peers
-from kubepi.machine import disabled, state, upgrading
+from kubepi.machine import certificates, disabled, state, upgrading
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
 from kubepi.machine.records import installed_addons
@@ -39,6 +39,7 @@ class Status:
     progress: str = ""
     drift: dict[str, str] = field(default_factory=dict)
     share: str = ""
+    certificates: str = ""  # the first that ends, of this node
     cluster_nodes: list[tuple[str, ...]] = field(default_factory=list)
     silent: str = ""
 
@@ -76,6 +77,8 @@ def gather(goal: Goal, host: ReadOnlyHost) -> Status:
         else:
             if finding is not None:
                 status.drift[step.name] = str(finding)
+    first = certificates.first_to_end(host)
+    status.certificates = "" if first is None else first.word(host.now())
     if reached:
         _look_at_share(status, goal, host)
     for disk in full_disks(host):

@@ -18,17 +18,16 @@ from kubepi.decide.address import (
     named_address,
     readdressed,
 )
-from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Goal
-from kubepi.decide.kubeadm_config import Node, init_documents
 from kubepi.decide.quorum import Member
 from kubepi.errors import NotYet
 from kubepi.machine import state
+from kubepi.machine.certificates import PKI
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
-from kubepi.steps.apt import pinned_version
-from kubepi.steps.kubeadm import TOKEN, node_name, run_with_config
+from kubepi.steps.kubeadm import node_name
 from kubepi.steps.names import own_address
+from kubepi.steps.signing import documents_for, sign
 
 FLANNEL_ADDRESS = "flannel.alpha.coreos.com/public-ip"
 
@@ -45,9 +44,9 @@ class ControlPlaneAddressed:
 
     def check(self, host: Host) -> Finding | None:
         own = own_address(host, self.goal)
-        for path in CERTIFICATES:
-            if not _is_good(host, path, own):
-                return Finding(f"{path}.crt is not for {own}")
+        for certificate in CERTIFICATES:
+            if not _is_good(host, certificate, own):
+                return Finding(f"{PKI}/{certificate}.crt is not for {own}")
         for name in NAMED_IN:
             if (old := _old_address(host, name, own)) is not None:
                 return Finding(f"{name} says {old}, it is {own}")
@@ -55,29 +54,20 @@ class ControlPlaneAddressed:
 
     def apply(self, host: Host) -> None:
         own = own_address(host, self.goal)
-        for path, phase in CERTIFICATES.items():
-            if not _is_good(host, path, own):
-                self._make(host, path, phase, own)
+        documents = documents_for(host, self.goal)
+        for certificate in CERTIFICATES:
+            if not _is_good(host, certificate, own):
+                sign(host, documents, certificate)
         host.sync()  # before anything starts that reads them
         for name in NAMED_IN:
             if (old := _old_address(host, name, own)) is not None:
                 text = readdressed(host.read(name) or "", old, own)
                 host.write(name, text, host.mode(name) or 0o600)
 
-    def _make(self, host: Host, path: str, phase: str, own: str) -> None:
-        host.remove(f"{path}.crt")  # what is there kubeadm keeps, or trips over
-        host.remove(f"{path}.key")
-        node = Node(node_name(host), own, (), can_lower_oom_score=True)
-        token = bootstrap_token(state.need_secret(host, TOKEN))
-        documents = init_documents(
-            self.goal.settings, node, pinned_version(host), self.goal.api_name, token
-        )
-        run_with_config(host, documents[:2], "init", "phase", "certs", phase)
 
-
-def _is_good(host: Host, path: str, own: str) -> bool:
-    is_for = certificate_addresses(host.read(f"{path}.crt") or "")
-    return own in is_for and bool(host.read(f"{path}.key"))
+def _is_good(host: Host, certificate: str, own: str) -> bool:
+    is_for = certificate_addresses(host.read(f"{PKI}/{certificate}.crt") or "")
+    return own in is_for and bool(host.read(f"{PKI}/{certificate}.key"))
 
 
 def _old_address(host: Host, name: str, own: str) -> str | None:

@@ -10,11 +10,13 @@ from kubepi.decide.peerbook import find_master
 from kubepi.errors import KubepiError
 from kubepi.lan.peers import read_peers, wait_for_master
 from kubepi.machine import state
+from kubepi.machine.health import read_clock
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 
 SYNCHRONISED = "/run/systemd/timesync/synchronized"
 BEHIND = 120.0  # seconds; kubeadm backdates its certificates by five minutes only
+AHEAD, DAY = 3600.0, 86400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,21 @@ class ClockNotBehind:
         told = self._master_time(host)
         if told is not None:
             host.run(["date", "--set", f"@{told:.0f}"])
+
+
+def ahead_of_peers(host: Host) -> str | None:
+    """`is 400.0 days ahead of pi2's`; None if nobody says so, or a time service knows better."""
+    now = host.monotonic()
+    told = {
+        peer.advert.node: peer.advert.time + now - peer.heard
+        for peer in read_peers(host).values()
+        if peer.trusted and not peer.is_silent(now)
+    }
+    if not told or read_clock(host).is_synchronised:
+        return None
+    node = max(told, key=lambda name: told[name])
+    ahead = host.now() - told[node]
+    return f"is {ahead / DAY:.1f} days ahead of {node}'s" if ahead > AHEAD else None
 
 
 def last_seen(host: Host) -> float:

@@ -11,6 +11,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.plan import address
 from kubepi.errors import CommandFailed, NotYet
 from kubepi.machine import state
+from kubepi.machine.certificates import PKI
 from kubepi.machine.step import Step
 from kubepi.steps.address import (
     AddressesNoted,
@@ -45,8 +46,8 @@ def test_certificates_credentials_and_manifests_follow(tmp_path: Path) -> None:
         assert after.count(OLD) == after.count(f"1{OLD}") == others
         assert after.count(OWN) == text.count(OLD) - others
         assert pi.mode(name) == 0o600
-    for path in CERTIFICATES:
-        assert certificate_addresses(pi.read(f"{path}.crt") or "") == {"127.0.0.1", OWN}
+    for name in CERTIFICATES:
+        assert certificate_addresses(pi.read(f"{PKI}/{name}.crt") or "") == {"127.0.0.1", OWN}
 
 
 def test_a_key_that_a_cut_emptied_is_made_again(tmp_path: Path) -> None:

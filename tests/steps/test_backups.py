@@ -19,6 +19,7 @@ from kubepi.steps.backups import (
     BackupMade,
     BackupsPruned,
 )
+from tests.certs import kubeconfig
 from tests.containerd_programs import holds
 from tests.etcd_programs import install_etcd
 from tests.fakes import FakePi
@@ -71,7 +72,7 @@ def test_a_backup_obeys_the_laws_and_holds_what_a_master_needs(tmp_path: Path) -
     files = read_files(pi.path(f"{BACKUPS}/{NAMES[0]}"), lambda name: True)
     assert files[SECRET].decode().strip() == TOKEN
     assert files["/etc/kubernetes/pki/etcd/ca.key"] == b"the other key"
-    assert files["/etc/kubernetes/admin.conf"] == b"admin's credentials"
+    assert files["/etc/kubernetes/admin.conf"].decode() == kubeconfig("admin.conf")
     assert json.loads(files[state.GOAL])["verb"] == "init"
     assert pi.mode(BACKUPS) == 0o700
     assert not pi.exists(WORKSHOP)

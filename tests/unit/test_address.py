@@ -16,14 +16,14 @@ from kubepi.decide.address import (
     readdressed,
 )
 from tests.address_programs import FILES, OLD
-from tests.kubeadm_certs import certificate
+from tests.certs import certificate
 
 CRITICAL = bytes.fromhex("0101ff")
 
 
 @pytest.mark.parametrize("critical", [b"", CRITICAL], ids=["plain", "critical"])
 def test_addresses_of_a_certificate(critical: bytes) -> None:
-    text = certificate("10.96.0.1", OLD, critical=critical)
+    text = certificate(addresses=("10.96.0.1", OLD), critical=critical)
     assert certificate_addresses(text) == {"10.96.0.1", OLD}
 
 
@@ -40,7 +40,7 @@ def test_addresses_of_a_certificate_that_openssl_made(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=80), st.integers(0, 200))
 def test_what_is_no_certificate_has_none(noise: bytes, cut: int) -> None:
-    text = certificate(OLD)
+    text = certificate(addresses=[OLD])
     assert certificate_addresses(text[:cut]) <= {OLD}
     assert certificate_addresses(noise.decode(errors="replace")) == set()
 

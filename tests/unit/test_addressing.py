@@ -10,6 +10,7 @@ from kubepi.decide.hosts import HOSTS
 from kubepi.errors import KubepiError
 from kubepi.machine import state
 from tests.address_programs import API_NAME, OLD, moved_master
+from tests.certs import ENDS
 from tests.fakes import Answer, FakePi
 from tests.kubeadm_certs import OWN
 from tests.scene import init_goal, join_goal, reset_goal
@@ -57,6 +58,14 @@ def test_without_an_address_a_goal_or_a_name_nothing_is_done(pi: FakePi) -> None
     state.mark_reached(pi)
     pi.put(HOSTS, "127.0.0.1 localhost\n")
     assert not addressing.wanted(GOAL, OWN)
+
+
+def test_what_has_ended_is_renewed_first(pi: FakePi) -> None:
+    """Nothing would come up meanwhile, and the lock would be in the way of who renews."""
+    pi.clock.seconds = ENDS
+    assert not Addressing(pi).wanted(GOAL, OWN)
+    pi.clock.seconds = ENDS - 60
+    assert Addressing(pi).wanted(GOAL, OWN)
 
 
 def test_a_failure_is_tried_again_later(pi: FakePi) -> None:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
 from kubepi.decide.placing import SETTING
-from kubepi.decide.plan import common
+from kubepi.decide.plan import certificates, common
 from kubepi.machine.step import Step
 from kubepi.steps.addons import AddonApplied
-from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.backup_timer import BACKUP_TIMER, backup_files
 from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
@@ -28,8 +27,8 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
         *common.machine(goal, facts),
         *common.kubernetes(goal, facts),
         KubeadmInit(goal, facts.can_lower_oom_score),
-        # the address may be another one since: what was interrupted or switched off comes up first
-        ControlPlaneAddressed(goal),
+        # what was interrupted or switched off comes up first
+        *certificates.of_node(goal),
         ApiReady(),
         AddonApplied("flannel", goal),
         AddonApplied("access", goal),

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal
-from kubepi.decide.plan import common
+from kubepi.decide.plan import certificates, common
 from kubepi.machine.step import Step
-from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.clock import ClockNotBehind, MasterHeard
 from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
@@ -17,11 +16,16 @@ from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady
 
 def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) -> list[Step]:
     oom = facts.can_lower_oom_score
-    member: list[Step] = [KubeadmJoin(goal, oom), NodeReady(), NodeInService()]
+    member: list[Step] = [
+        KubeadmJoin(goal, oom),
+        *certificates.of_node(goal),
+        NodeReady(),
+        NodeInService(),
+    ]
     if goal.as_master:
         member = [
             KubeadmJoinMaster(goal, oom),
-            ControlPlaneAddressed(goal),
+            *certificates.of_node(goal),
             ApiReady(),
             NodeReady(),
             NodeInService(),
