@@ -71,7 +71,8 @@ def wanted_share(goal: Goal, book: Book, own: Own, now: float) -> Share | None:
     Raises:
         NotYet: the master, or the node that is to serve, was not heard.
     """
-    if goal.verb != "init":  # of several masters the one that made the cluster says it
+    # of several masters the one that made the cluster says it
+    if goal.verb not in ("init", "restore"):
         found = find_master(book.values(), now)
         if found.master is None:
             raise NotYet(f"a master ({found.sentence})")
