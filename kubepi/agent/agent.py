@@ -208,9 +208,8 @@ class Agent:
 
     def apis(self, goal: Goal) -> tuple[str, list[str]]:
         """The own address if this is a master, and those of the others of its control plane."""
-        is_master = goal.verb == "init" or (
-            goal.role == "master" and self.host.exists(state.WAS_MASTER)
-        )
+        was_master = goal.role == "master" and self.host.exists(state.WAS_MASTER)
+        is_master = goal.makes_cluster or was_master
         own_ca = ca_hash(self.host.read(CA) or "")
         return self.address() if is_master else "", other_apis(self.book, own_ca)
 

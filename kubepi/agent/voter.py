@@ -53,7 +53,7 @@ class Voter:
     def _belonging(self, goal: Goal, me: Candidate) -> Election:
         """`init` typed by hand made a master without an election; a wish to forget is obeyed."""
         election = self.election
-        if goal.verb in ("init", "restore") and election.vote.master != me.node:
+        if goal.makes_cluster and election.vote.master != me.node:
             return replace(election, vote=replace(election.vote, master=me.node))
         forgotten = (self.host.read(state.FORGET) or "").strip()
         if goal.verb == "up" and forgotten:

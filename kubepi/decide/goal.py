@@ -49,6 +49,11 @@ class Goal:
         return "master" if self.verb == "join" and self.as_master else ROLE_OF[self.verb]
 
     @property
+    def makes_cluster(self) -> bool:
+        """Of several masters the one that the cluster began with, or begins with anew."""
+        return self.verb in ("init", "restore")
+
+    @property
     def api_name(self) -> str:
         """The one name of the API, kept in /etc/hosts by the agent."""
         return f"{self.settings['cluster.name']}.kubepi.internal"

@@ -72,7 +72,7 @@ def wanted_share(goal: Goal, book: Book, own: Own, now: float) -> Share | None:
         NotYet: the master, or the node that is to serve, was not heard.
     """
     # of several masters the one that made the cluster says it
-    if goal.verb not in ("init", "restore"):
+    if not goal.makes_cluster:
         found = find_master(book.values(), now)
         if found.master is None:
             raise NotYet(f"a master ({found.sentence})")

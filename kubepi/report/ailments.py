@@ -59,7 +59,10 @@ def examine(host: ReadOnlyHost) -> list[Ailment]:
             Ailment("goal", "this Pi was not told what to be", "kubepi init, or kubepi join")
         )
     else:
-        found += _clock(host) + _units(host) + _etcd(goal, host) + _drift(goal, host)
+        damage, drift = _etcd(goal, host), _drift(goal, host)
+        # what lacks only for want of it has the same cure
+        drift = [ailment for ailment in drift if not damage or ailment.name != "drift"]
+        found += _clock(host) + _units(host) + damage + drift
         found += _authorities(host) + _lan(goal, host)
     return found
 

@@ -61,7 +61,7 @@ def look_at_share(host: Host, goal: Goal) -> Storage | None:
     Raises:
         NotYet: nobody said yet which it is.
     """
-    share = named_share(host, goal) if goal.verb == "init" else current_share(host, goal)
+    share = named_share(host, goal) if goal.makes_cluster else current_share(host, goal)
     if share is None:
         return None
     storage = Storage(share, _name_of(host, goal, share))

@@ -60,7 +60,7 @@ class ApiNamed:
         return CloudInitKeepsNames().check(host) if has_cloud_init(host) else None
 
     def apply(self, host: Host) -> None:
-        if self.goal.verb == "init":
+        if self.goal.makes_cluster:
             api = own_address(host, self.goal)
         else:
             wait_for_master(host, 120)

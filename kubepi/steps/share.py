@@ -69,7 +69,7 @@ def current_share(host: Host, goal: Goal) -> Share | None:
         return named_share(host, goal)
     except NotYet:
         is_member = host.exists(kubectl.KUBELET)
-        if goal.verb == "init" or is_member or host.exists(state.SHARE):
+        if goal.makes_cluster or is_member or host.exists(state.SHARE):
             return followed_share(host)
         raise
 

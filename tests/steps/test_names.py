@@ -1,5 +1,6 @@
 """kubepi/steps/names.py: the API's one name in /etc/hosts before kubeadm needs it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_a_master_names_itself(tmp_path: Path) -> None:
     pi = obeys(AS_MASTER, fresh_pi, tmp_path)
     assert lines(pi) == [f"10.0.0.7 {API}"]
     assert (pi.read(HOSTS) or "").startswith("127.0.0.1\tlocalhost\n")
+
+
+def test_a_master_that_is_restored_names_itself_too(tmp_path: Path) -> None:
+    pi = obeys(ApiNamed(replace(init_goal(), verb="restore")), fresh_pi, tmp_path)
+    assert lines(pi) == [f"10.0.0.7 {API}"]
 
 
 def test_a_worker_names_the_master_that_its_agent_heard(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def test_doctor_offers_the_newest_good_backup(tmp_path: Path) -> None:
     pi.put(f"{BACKUPS}/{NAMES[1]}", "half of it")
     assert not any(ailment.name == "etcd" for ailment in examine(pi.read_only()))
     pi.running.discard("kubelet.service")
-    found = next(ailment for ailment in examine(pi.read_only()) if ailment.name == "etcd")
+    ailments = examine(pi.read_only())
+    assert not any(ailment.name == "drift" for ailment in ailments), "one cause, one cure"
+    found = next(ailment for ailment in ailments if ailment.name == "etcd")
     assert "cut off" in found.sentence
     assert f"sudo kubepi restore {pi.path(BACKUPS)}/{NAMES[0]}" in found.cure
     pi.path(f"{BACKUPS}/{NAMES[0]}").unlink()
