@@ -125,8 +125,11 @@ def settle(vm: SpareVm, kubepi: Path) -> None:
 
 
 def make_cluster(one: SpareVm, two: SpareVm) -> None:
-    # its test puts a pod on either of them
-    config = "kubernetes: {workloads_on_control_plane: yes}\n"
+    # a pod is put on either of them, and an emulated node is often silent for as long as a dead one
+    config = (
+        "kubernetes:\n  workloads_on_control_plane: yes\n  not_ready_after: 120\n"
+        "  pods_move_after: 300\n"
+    )
     one.ask("mkdir -p /etc/kubepi && cat > /etc/kubepi/kubepi.yaml", stdin=config)
     one.must(f"python3 -I {FILE} init --kit {KIT}")
     two.ask("umask 077; cat > /root/token", stdin=one.must("kubepi token show"))
