@@ -110,8 +110,11 @@ def test_without_a_yes_nothing_that_opens_is_given_up(tmp_path: Path) -> None:
     assert pi.tree() == before
 
 
-def test_the_goal_is_that_of_the_master_as_far_as_it_fits_this_pi(tmp_path: Path) -> None:
+def test_the_goal_is_that_of_the_master_as_far_as_it_fits_this_pi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its name, whatever this board is called; no address and no kit that are not here."""
+    monkeypatch.delenv("KUBEPI_KIT", raising=False)
     pi, source, manifest = the_master(tmp_path / "pi")
     data = json.loads(pi.read(state.GOAL) or "")
     assert (data["settings"]["node.address"], data["settings"]["downloads.kit"]) == (
