@@ -31,7 +31,7 @@ class Addressing:
 
     def wanted(self, goal: Goal | None, own: str) -> bool:
         """Whether other addresses are noted than there are; two small files are read."""
-        if goal is None or goal.verb not in ("init", "join") or not own:
+        if goal is None or not goal.is_member or not own:
             return False
         if not state.goal_reached(self.host) or self.host.monotonic() < self.not_before:
             return False

@@ -15,6 +15,7 @@ from kubepi.cluster import etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import Book
+from kubepi.decide.placing import MASTER
 from kubepi.errors import KubepiError, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
@@ -22,7 +23,6 @@ from kubepi.machine.host import Host
 TOKEN_SECONDS = 3600
 RENEW_BEFORE = 900
 DRAIN_SECONDS = 60
-MASTER = "node-role.kubernetes.io/control-plane"  # kubeadm's label
 
 
 def token_secret(token: str, now: float) -> str:

@@ -25,7 +25,7 @@ class Following:
 
     def wanted(self, goal: Goal | None, book: Book, own: Own) -> bool:
         """Whether another share is named than the one here; cheap, and nothing is asked."""
-        if goal is None or goal.verb not in ("init", "join"):
+        if goal is None or not goal.is_member:
             return False
         if not state.goal_reached(self.host) or self.host.monotonic() < self.not_before:
             return False

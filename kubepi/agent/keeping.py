@@ -3,11 +3,8 @@
 May touch: /var/lib/kubepi/backups-of-others. Tests: tests/unit/test_things.py, tests/lab.
 """
 
-import json
-
-from kubepi.decide.backup import is_backup_name
 from kubepi.errors import KubepiError
-from kubepi.lan.depot import fetch, fetch_text, own_key
+from kubepi.lan.depot import backups_of, fetch, own_key
 from kubepi.machine import state
 from kubepi.machine.archive import verify
 from kubepi.machine.backups import COPIES, names_in
@@ -21,7 +18,7 @@ def keep_newest(host: Host, address: str) -> None:
         KubepiError: it cannot be fetched, or is not whole; then nothing of it stays.
     """
     key = own_key(host)
-    there = [n for n in json.loads(fetch_text(host, key, address, "backups")) if is_backup_name(n)]
+    there = backups_of(host, key, address)
     if not there or max(there) in names_in(host, COPIES):
         return
     name = max(there)

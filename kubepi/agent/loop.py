@@ -108,7 +108,7 @@ async def _watch_masters(agent: Agent) -> None:
     """For the API's name: which of several masters lives; of one there is nothing to choose."""
     while True:
         goal = state.load_goal(agent.host)
-        if goal is not None and goal.verb in ("init", "join"):
+        if goal is not None and goal.is_member:
             own, others = agent.apis(goal)
             addresses = sorted({*others, *([own] if own else [])})
             if len(addresses) > 1 and await agent.living.look(addresses, goal.api_name):

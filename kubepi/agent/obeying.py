@@ -126,7 +126,7 @@ class Obeying:
     def _disable(self, until: str) -> None:
         """A node that somebody disabled by itself stays as it is."""
         goal = state.load_goal(self.host)
-        if goal is None or goal.verb not in ("init", "join") or disabled.is_disabled(self.host):
+        if goal is None or not goal.is_member or disabled.is_disabled(self.host):
             return
         if upgrading.is_on(self.host):
             self.host.log.tell("agent: is being upgraded, which has to end first")

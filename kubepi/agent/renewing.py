@@ -29,7 +29,7 @@ class Renewing:
     not_before: float = float("-inf")
 
     def wanted(self, goal: Goal | None, node: str, book: Book) -> bool:
-        if goal is None or goal.verb not in ("init", "join"):
+        if goal is None or not goal.is_member:
             return False
         now = self.host.monotonic()
         if now < self.not_before or not state.goal_reached(self.host):

@@ -3,13 +3,13 @@
 Tests: tests/unit/test_things.py.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from kubepi import BUILT, VERSION
 from kubepi.machine.host import Host
+from kubepi.machine.streams import digest_of
 from kubepi.steps.install import FILE
 
 
@@ -27,8 +27,7 @@ def find_thing(host: Host, name: str) -> Path | bytes | None:
 
 def _about(host: Host) -> dict[str, Any]:
     """Which kubepi runs here, and of what file: once it was replaced, both are the new one's."""
-    digest = hashlib.sha256(host.read_bytes(FILE) or b"").hexdigest()
-    return {"version": VERSION, "built": BUILT, "sha256": digest}
+    return {"version": VERSION, "built": BUILT, "sha256": digest_of(host.path(FILE))}
 
 
 def _backups(host: Host) -> dict[str, Path]:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
 
 def member_goal(host: Host) -> Goal:
     goal = state.load_goal(host)
-    if goal is None or goal.verb not in ("init", "join"):
+    if goal is None or not goal.is_member:
         raise NoGoal("this Pi is in no cluster", "sudo kubepi init or sudo kubepi join")
     if not state.goal_reached(host) and disabled.load(host) is None:
         raise UsageError(f"{goal.verb} has not ended yet", f"first let it: sudo kubepi {goal.verb}")

@@ -4,17 +4,15 @@ May touch: /var/lib/kubepi/backups-of-others. Tests: tests/lab/test_backup.py.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from kubepi.commands import changing
-from kubepi.decide.backup import is_backup_name
 from kubepi.decide.credentials import advert_key, depot_key
 from kubepi.decide.goal import Secret
 from kubepi.decide.share import is_address
 from kubepi.errors import KubepiError, UsageError
-from kubepi.lan.depot import fetch, fetch_text
+from kubepi.lan.depot import backups_of, fetch
 from kubepi.lan.rendezvous import listen_for
 from kubepi.lan.sealing import ENDING, is_sealed, unseal_file
 from kubepi.machine import state
@@ -33,7 +31,7 @@ def fetch_newest(args: argparse.Namespace, host: Host) -> Path:
     """
     token = _token(args, host)
     address, key = _address_of(args.from_node, host, token), depot_key(token)
-    there = [n for n in json.loads(fetch_text(host, key, address, "backups")) if is_backup_name(n)]
+    there = backups_of(host, key, address)
     if not there:
         raise KubepiError(f"{args.from_node} has no backup", "kubepi backup list, on each node")
     # of two clusters' the one that was made last

@@ -7,10 +7,11 @@ Tests: tests/unit/test_forgetting.py, tests/lab/test_address.py.
 from kubepi.cluster import kubectl
 from kubepi.commands import changing
 from kubepi.decide.adverts import decode
-from kubepi.decide.wish import FORGET, Wish
+from kubepi.decide.wish import FORGET
 from kubepi.errors import KubepiError, NoGoal, NotYet, UsageError
 from kubepi.lan.direct import ask_once
 from kubepi.lan.peers import read_peers
+from kubepi.lan.wishing import wish
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.steps.kubeadm import node_name
@@ -45,9 +46,7 @@ def forget(host: Host, name: str, force: bool, dry_run: bool) -> int:
 
 def _wish(host: Host, name: str) -> None:
     """It stays in the advert until the next boot: who is off now hears it later."""
-    number = host.random("wish", 8).hex()
-    host.mkdir(state.RUN)
-    host.write(state.WISH, str(Wish(number, FORGET, (name,))), 0o600)
+    wish(host, FORGET, [name])
     if host.exists(kubectl.ADMIN):
         from kubepi.steps.forget import NodeForgotten
         from kubepi.steps.parts import make_right

@@ -10,13 +10,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kubepi.commands.whole import Others, asked
+from kubepi.commands.whole import Others
 from kubepi.decide import wish as wishes
 from kubepi.decide.disabled import DISABLED, members
 from kubepi.decide.plan import common
 from kubepi.errors import CommandFailed, KubepiError, PreflightFailed, StepFailed, UsageError
 from kubepi.lan.depot import fetch_text, own_key
 from kubepi.lan.peers import read_peers
+from kubepi.lan.wishing import asked
 from kubepi.log import LOG_FILE
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
@@ -62,7 +63,7 @@ def _install(args: argparse.Namespace, host: Host, new: Pyz) -> None:
 def let_it_go_on(host: Host) -> None:
     """What its plan has besides: settings and add-ons of its own."""
     goal = state.load_goal(host)
-    if goal is None or goal.verb not in ("init", "join") or disabled.load(host) is not None:
+    if goal is None or not goal.is_member or disabled.load(host) is not None:
         return
     host.write(state.PENDING, "", 0o600)
     host.run(["systemctl", "start", "--no-block", RESUME])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from kubepi.commands import upgrade
 from kubepi.commands.upgrading import is_noted, upgrade_or_follow
-from kubepi.commands.whole import Others, asked
+from kubepi.commands.whole import Others
 from kubepi.decide import wish as wishes
 from kubepi.decide.disabled import members
 from kubepi.decide.goal import Goal
@@ -19,6 +19,7 @@ from kubepi.decide.peerbook import Peer
 from kubepi.decide.upgrade import FAILED, OS, UPGRADING, Upgrade, refused
 from kubepi.errors import PreflightFailed, StepFailed
 from kubepi.lan.peers import read_peers
+from kubepi.lan.wishing import asked
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options
 from kubepi.report.watch import Watch

@@ -3,14 +3,14 @@
 May touch: this node's wish. Tests: tests/unit/test_backup_command.py, tests/lab/test_backup.py.
 """
 
-import json
 from collections.abc import Mapping
 
 from kubepi.decide.peerbook import Book
-from kubepi.decide.wish import KEEP_BACKUP, Wish
+from kubepi.decide.wish import KEEP_BACKUP
 from kubepi.errors import KubepiError, StepFailed
-from kubepi.lan.depot import fetch_text, own_key
+from kubepi.lan.depot import backups_of, own_key
 from kubepi.lan.peers import read_peers
+from kubepi.lan.wishing import asked
 from kubepi.machine import state
 from kubepi.machine.host import Host
 
@@ -38,14 +38,13 @@ def spread(host: Host, name: str) -> list[str]:
         # another command's; the next backup is copied
         host.log.line("decision: no copy of the backup, another wish is on its way")
         return []
-    wish = Wish(host.random("wish", 8).hex(), KEEP_BACKUP, tuple(wanted))
-    host.write(state.WISH, str(wish), 0o600)
     try:
-        host.wait_until("other nodes to copy it", lambda: _without(host, wanted, name), SECONDS)
+        with asked(host, KEEP_BACKUP, tuple(wanted)):
+            host.wait_until(
+                "other nodes to copy it", lambda: _without(host, wanted, name), SECONDS
+            )
     except StepFailed as error:
         host.log.line(f"warning: {error.sentence}")
-    finally:
-        host.remove(state.WISH)
     return sorted(node for node, address in wanted.items() if _has(host, address, name) is None)
 
 
@@ -57,7 +56,7 @@ def _without(host: Host, wanted: Mapping[str, str], name: str) -> str | None:
 def _has(host: Host, address: str, name: str) -> str | None:
     """None if that node has it, else what it says."""
     try:
-        there = json.loads(fetch_text(host, own_key(host), address, "backups"))
+        there = backups_of(host, own_key(host), address)
     except KubepiError as error:
         return error.sentence
     return None if name in there else "does not have it yet"

@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from kubepi.commands import changing, moving
 from kubepi.decide.goal import Goal
-from kubepi.decide.wish import CHECK_SHARE, Wish
+from kubepi.decide.wish import CHECK_SHARE
 from kubepi.errors import NoGoal, StepFailed
+from kubepi.lan.wishing import asked
 from kubepi.machine import state
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.report.storage import Storage, add_users, bytes_text, look_at_share
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, host: Host) -> int:
     changing.need_root(host, f"storage {args.action}", False)
     goal = state.load_goal(host)
-    if goal is None or goal.verb not in ("init", "join"):
+    if goal is None or not goal.is_member:
         raise NoGoal("this Pi is in no cluster", "sudo kubepi init or sudo kubepi join")
     if args.action == "migrate":
         return moving.migrate(args, host, goal)
@@ -73,16 +74,12 @@ def _check(host: Host, goal: Goal) -> int:
     storage = _seen(host, goal)
     own = node_name(host)
     others = [node for node in storage.mounted if node != own]
-    number = host.random("wish", 8).hex()
-    host.write(state.WISH, str(Wish(number, CHECK_SHARE)), 0o600)
-    try:
+    with asked(host, CHECK_SHARE) as number:
         rows = [check_share(host, storage.share, own)]
         _tell(rows[0])
         for node in others if not rows[0].why else ():
             rows.append(_result_of(host, storage, number, node))
             _tell(rows[-1])
-    finally:
-        host.remove(state.WISH)
     for node in storage.missing:
         print(f"{node}: does not have the share")
     return 1 if storage.missing or any(row.why for row in rows) else 0

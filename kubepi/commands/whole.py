@@ -6,8 +6,7 @@ and does the part of its own node. Tests: tests/unit/test_whole.py, tests/lab/te
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 from kubepi.agent.agent import AWAITED
@@ -18,9 +17,9 @@ from kubepi.decide.disabled import DISABLED, OFF, WITHOUT_PODS, Disabled, member
 from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import Peer
 from kubepi.decide.plan import disable
-from kubepi.decide.wish import Wish
 from kubepi.errors import StepFailed
 from kubepi.lan.peers import read_peers
+from kubepi.lan.wishing import asked, wish
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options, reconcile_disabled, reconcile_enabled, reconcile_first
@@ -86,23 +85,6 @@ def end(host: Host, poweroff: bool) -> None:
 def has_gone(host: Host, peer: Peer) -> bool:
     """A disabled node speaks every few seconds as long as it is on."""
     return host.monotonic() - peer.heard > 3 * AWAITED
-
-
-def wish(host: Host, verb: str, targets: Sequence[str] = (), about: str = "") -> None:
-    number = host.random("wish", 8).hex()
-    host.write(state.WISH, str(Wish(number, verb, tuple(targets), about)), 0o600)
-
-
-@contextmanager
-def asked(
-    host: Host, verb: str, targets: Sequence[str] = (), about: str = ""
-) -> Iterator[None]:
-    """A wish in this node's advert for as long as it is needed."""
-    wish(host, verb, targets, about)
-    try:
-        yield
-    finally:
-        host.remove(state.WISH)
 
 
 class Others:

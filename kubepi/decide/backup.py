@@ -132,10 +132,6 @@ def snapshot_problem(size: int, body: bytes, end: bytes) -> str | None:
     return None if body == end else "its checksum does not fit its content"
 
 
-def is_authority(name: str) -> bool:
-    return name in AUTHORITIES
-
-
 def revision_bump(manifest: Manifest, now: float) -> int:
     """How far etcd's revisions jump: beyond all that a client can have seen since, or after an
     earlier restore of the same backup, at a million changes a second."""

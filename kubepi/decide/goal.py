@@ -49,6 +49,11 @@ class Goal:
         return "master" if self.verb == "join" and self.as_master else ROLE_OF[self.verb]
 
     @property
+    def is_member(self) -> bool:
+        """Of a cluster that is decided: what the agent looks after, and what is taken out."""
+        return self.verb in ("init", "join")
+
+    @property
     def makes_cluster(self) -> bool:
         """Of several masters the one that the cluster began with, or begins with anew."""
         return self.verb in ("init", "restore")

@@ -4,6 +4,7 @@ The agent serves; whoever wants something fetches it. Tests: tests/unit/test_dep
 """
 
 import asyncio
+import json
 import socket
 from asyncio import LimitOverrunError
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kubepi.decide import depot
+from kubepi.decide.backup import is_backup_name
 from kubepi.decide.credentials import depot_key
 from kubepi.decide.depot import LAST, PIECE, Request
 from kubepi.decide.goal import Secret
@@ -160,6 +162,12 @@ def fetch_text(host: Host, key: bytes, address: str, thing: str) -> str:
         if len(found) > depot.LARGEST_LIST:
             raise KubepiError(f"{address} sends a list without an end", "")
     return found.decode(errors="replace")
+
+
+def backups_of(host: Host, key: bytes, address: str) -> list[str]:
+    """Names of the backups that lie on that node."""
+    there = json.loads(fetch_text(host, key, address, "backups"))
+    return [name for name in there if is_backup_name(name)]
 
 
 def _ask(host: Host, key: bytes, address: str, thing: str) -> Iterator[bytes]:

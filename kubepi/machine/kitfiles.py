@@ -3,13 +3,13 @@
 Tests: tests/unit/test_kitfiles.py.
 """
 
-import hashlib
 
 from kubepi.decide import kit
 from kubepi.errors import StepFailed
 from kubepi.machine.facts import KNOWN_ARCHITECTURES, dpkg_architecture
 from kubepi.machine.host import Host
 from kubepi.machine.state import STATE
+from kubepi.machine.streams import digest_of
 
 CONTENTS = "bundle.yaml"
 ON_CARD = "kubepi-kit"  # folder on a boot partition
@@ -62,8 +62,7 @@ def verified(host: Host, folder: str, file: kit.KitFile) -> str:
     """
     name = f"{folder}/{file.path}"
     try:
-        with host.path(name).open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = digest_of(host.path(name))
     except OSError as error:
         raise StepFailed(
             f"cannot read {name}: {error.strerror}", "copy the kit again; it is incomplete"

@@ -3,13 +3,13 @@
 Tests: tests/unit/test_replacing.py.
 """
 
-import hashlib
 import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubepi.errors import UsageError
+from kubepi.machine.streams import digest_of
 
 ABOUT = "kubepi/__init__.py"
 FORM = re.compile(r'^VERSION = "([0-9.]+)"$.*^BUILT = ([0-9.]+)$', re.MULTILINE | re.DOTALL)
@@ -38,7 +38,7 @@ def read_pyz(file: Path) -> Pyz:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
             text = archive.read(ABOUT).decode()
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = digest_of(file)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint) from error
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from kubepi.cluster import kubectl
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import clusters, masters
+from kubepi.decide.placing import MASTER
 from kubepi.decide.plan import disable, make_plan, upgrade
 from kubepi.errors import KubepiError, NotYet
 from kubepi.lan.peers import CA, read_peers
@@ -130,7 +131,7 @@ def _ask_cluster(status: Status, host: ReadOnlyHost) -> None:
         short = ", ".join(kubectl.is_short_of(item))
         well = f"Ready, short of {short}" if short else "Ready"
         labels = item["metadata"]["labels"]
-        role = "master" if "node-role.kubernetes.io/control-plane" in labels else "worker"
+        role = "master" if MASTER in labels else "worker"
         addresses = {entry["type"]: entry["address"] for entry in item["status"]["addresses"]}
         status.cluster_nodes.append(
             (

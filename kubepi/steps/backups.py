@@ -9,23 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubepi import VERSION
+from kubepi.cluster.etcd import ETCDCTL, PKI
 from kubepi.decide.backup import Manifest, is_backup_name, superfluous
 from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.lan.sealing import ENDING, seal_file
 from kubepi.machine import state
 from kubepi.machine.archive import snapshot_problem, verify, write_archive
 from kubepi.machine.backups import BACKUPS
+from kubepi.machine.etcd_data import DATABASE
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.machine.streams import ROOM, copy_stream
 from kubepi.steps.apt import pinned_version
-from kubepi.steps.etcd_tools import PKI, etcd_image, run_tool, upstream_image
+from kubepi.steps.etcd_tools import etcd_image, run_tool, upstream_image
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.names import own_address
 from kubepi.steps.pulling import present_images
 
 WORKSHOP = f"{BACKUPS}/.new"
-DATABASE = "/var/lib/etcd/member/snap/db"
 RESERVE = 100_000_000  # bytes that a Pi needs besides
 FOLDERS = (
     "/etc/kubernetes/pki", f"{state.STATE}/secrets", f"{state.STATE}/addons",
@@ -86,13 +87,9 @@ def _need_room(host: Host) -> None:
 
 def _take_snapshot(host: Host) -> Path:
     host.on_wait("asking etcd for a snapshot")
-    credentials = [
-        f"--cacert={PKI}/ca.crt", f"--cert={PKI}/healthcheck-client.crt",
-        f"--key={PKI}/healthcheck-client.key", "--endpoints=https://127.0.0.1:2379",
-    ]  # fmt: skip
     try:
         run_tool(
-            host, etcd_image(host), {PKI: PKI, WORKSHOP: "/kubepi"}, "etcdctl", *credentials,
+            host, etcd_image(host), {PKI: PKI, WORKSHOP: "/kubepi"}, *ETCDCTL,
             "--dial-timeout=15s", "--command-timeout=600s", "snapshot", "save",
             "/kubepi/snapshot.db",
         )  # fmt: skip

@@ -5,10 +5,10 @@ May touch: containerd's images, /var/cache/apt. Tests: tests/steps/test_caches.p
 
 from dataclasses import dataclass
 
+from kubepi.cluster.containers import CTR
 from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
-from kubepi.steps.stopping import CTR
 
 ARCHIVES = "/var/cache/apt/archives"
 

@@ -7,16 +7,17 @@ Tests: tests/steps/test_restoring.py, tests/lab/test_backup.py.
 
 from dataclasses import dataclass
 
+from kubepi.cluster.containers import CTR
+from kubepi.cluster.etcd import PKI
 from kubepi.decide.proxy import Proxy, environment
 from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.machine.host import Host, Result
 from kubepi.machine.step import Finding
 from kubepi.steps.apt import pinned_version
-from kubepi.steps.pulling import CTR, Pulling, forget, present_images
+from kubepi.steps.pulling import Pulling, forget, present_images
 
 CONTAINER = "kubepi-etcd-tool"
-PKI = "/etc/kubernetes/pki/etcd"
 # Kubernetes' own etcd image has no etcdutl (seen for 3.5.1-0 and 3.7.0-0: etcd issue 13764,
 # metalk8s PR 4770); the etcd project's has, and is tagged by its version alone.
 UPSTREAM = "gcr.io/etcd-development/etcd"

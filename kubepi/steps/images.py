@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kubepi.addons import addon_images
+from kubepi.cluster.containers import CTR
 from kubepi.decide.kit import Kit
 from kubepi.decide.proxy import Proxy, environment
 from kubepi.errors import KubepiError, NotYet
@@ -16,7 +17,7 @@ from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import open_kit, verified
 from kubepi.machine.step import Finding
 from kubepi.steps.apt import pinned_version
-from kubepi.steps.pulling import CTR, Pulling, forget, present_images
+from kubepi.steps.pulling import Pulling, forget, present_images
 
 ATTEMPT = "images"
 OF_WORKERS = ("/kube-proxy:", "/pause:", "/coredns:")

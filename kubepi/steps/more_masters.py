@@ -16,9 +16,10 @@ from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.decide.kubeadm_config import master_documents
 from kubepi.decide.peerbook import masters
 from kubepi.decide.quorum import may_leave, voters
-from kubepi.decide.wish import ADD_MASTER, Wish
+from kubepi.decide.wish import ADD_MASTER
 from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed, UsageError
 from kubepi.lan.peers import other_masters, read_peers, wait_for_master
+from kubepi.lan.wishing import asked
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.state import followed_share
@@ -59,23 +60,20 @@ def ask_to_join(host: Host, api_name: str) -> None:
         StepFailed: it does not say in time that it is done.
     """
     master = _living_master(host, api_name)
-    number = host.random("wish", 8).hex()
     # of one alone: another might hear it late, and take out what has joined by then
-    host.write(state.WISH, str(Wish(number, ADD_MASTER, (master,))), 0o600)
+    with asked(host, ADD_MASTER, [master]) as number:
 
-    def answered() -> str | None:
-        peers = read_peers(host).values()
-        if any(peer.trusted and peer.advert.answer == number for peer in peers):
-            return None
-        return f"{master} has not said yet that this Pi may join as a master"
+        def answered() -> str | None:
+            peers = read_peers(host).values()
+            if any(peer.trusted and peer.advert.answer == number for peer in peers):
+                return None
+            return f"{master} has not said yet that this Pi may join as a master"
 
-    try:
-        host.wait_until(f"the master {master}", answered, ADMISSION_SECONDS)
-    except StepFailed as error:
-        error.hint = f"/var/log/kubepi.log on {master} says what is in the way"
-        raise
-    finally:
-        host.remove(state.WISH)
+        try:
+            host.wait_until(f"the master {master}", answered, ADMISSION_SECONDS)
+        except StepFailed as error:
+            error.hint = f"/var/log/kubepi.log on {master} says what is in the way"
+            raise
 
 
 @dataclass(frozen=True)

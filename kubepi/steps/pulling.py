@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kubepi.cluster.containers import CTR
 from kubepi.decide import layers
 from kubepi.decide.download_faults import PORTAL, ROOM, image_fault
 from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed
@@ -14,7 +15,6 @@ from kubepi.machine.facts import dpkg_architecture
 from kubepi.machine.host import Host
 from kubepi.machine.programs import Watch
 
-CTR = ("ctr", "--namespace", "k8s.io")
 MIRRORS = "/etc/containerd/certs.d"
 STORE = "/var/lib/containerd"
 TRIES = 3

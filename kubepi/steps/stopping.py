@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from kubepi.cluster.containers import CTR
 from kubepi.decide.disabled import still_on
 from kubepi.decide.mounts import NFS_SERVER, unit_name
 from kubepi.errors import CommandFailed, NotYet, StepFailed
@@ -23,7 +24,6 @@ from kubepi.machine.step import Finding
 from kubepi.steps.mounts import EXPORTS
 from kubepi.steps.services import KUBELET, is_active, unit_state
 
-CTR = ("ctr", "--namespace", "k8s.io")
 GRACE = 30.0  # seconds between SIGTERM and SIGKILL: what Kubernetes gives a pod by default
 CONTROL_PLANE = (
     ("kube-controller-manager", "kube-scheduler"),

@@ -11,9 +11,9 @@ from kubepi.errors import CommandFailed, KubepiError, StepFailed
 from kubepi.machine import state
 from kubepi.machine.archive import read_files, verify
 from kubepi.machine.backups import BACKUPS, kept_in, newest_good
+from kubepi.machine.etcd_data import DATABASE
 from kubepi.steps.backups import (
     CLUSTER_ID,
-    DATABASE,
     WORKSHOP,
     BackupCopied,
     BackupMade,

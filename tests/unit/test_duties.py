@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.agent.duties import MASTER, RENEW_BEFORE, TOKEN_SECONDS, Duties, token_secret
+from kubepi.agent.duties import RENEW_BEFORE, TOKEN_SECONDS, Duties, token_secret
 from kubepi.cluster.kubectl import ADMIN
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
+from kubepi.decide.placing import MASTER
 from kubepi.log import Log
 from kubepi.machine import state
 from tests.fakes import Answer, FakePi

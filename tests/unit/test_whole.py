@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from kubepi.cli import main
-from kubepi.commands.whole import Others, asked, has_gone
+from kubepi.commands.whole import Others, has_gone
 from kubepi.decide.adverts import Advert
 from kubepi.decide.peerbook import Peer
 from kubepi.decide.wish import DISABLE, parse_wish
 from kubepi.errors import StepFailed
 from kubepi.lan.peers import PEERS, to_json
+from kubepi.lan.wishing import asked
 from kubepi.machine import state
 from tests.fakes import FakePi
 
