@@ -12,7 +12,8 @@ import pytest
 
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Admin, Goal
-from kubepi.decide.plan import make_plan
+from kubepi.decide.plan import make_plan, upgrade
+from kubepi.decide.upgrade import Upgrade
 from kubepi.machine.configfiles import OWN_FILE, load
 from kubepi.machine.facts import look
 from kubepi.machine.host import ReadOnlyHost
@@ -192,3 +193,13 @@ def test_only_a_node_on_the_radio_keeps_it_awake(board: str, is_there: bool) -> 
         goal = join_goal(wifi__power_save=allowed)
         names = [step.name for step in make_plan(goal, facts(board), FILE)]
         assert (name in names) is (is_there and not allowed)
+
+
+@pytest.mark.parametrize(
+    ("goal", "is_worker"), [(join_goal(**ONLINE), True), (join_master_goal(**ONLINE), False)]
+)
+def test_an_upgrade_pulls_what_a_join_of_the_same_node_does(goal: Goal, is_worker: bool) -> None:
+    joined = [s for s in make_plan(goal, facts("pi4b-trixie"), FILE) if isinstance(s, ImagesPulled)]
+    newer = [s for s in upgrade.plan(goal, Upgrade("v1.36.3")) if isinstance(s, ImagesPulled)]
+    assert newer == [dataclasses.replace(step, version="v1.36.3") for step in joined]
+    assert [step.is_worker for step in newer] == [is_worker]

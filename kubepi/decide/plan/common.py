@@ -125,16 +125,13 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
     """Packages and images, from the kit or from the internet: the same steps."""
     settings = goal.settings
     kit = settings["downloads.kit"]
+    mirrors = settings["downloads.image_mirrors"]
     wanted = settings["kubernetes.version"]
     joining = goal.verb == "join"
     url = settings["downloads.kubernetes_repository"]
     key = settings["downloads.repository_key"] or KEY_FINGERPRINT
     proxy = proxy_of(settings)
     repository = [] if kit else [KubernetesRepository(url, wanted, joining, key, proxy)]
-    mirrors = tuple(sorted(settings["downloads.image_mirrors"].items()))
-    is_worker = goal.role == "worker"
-    addons = tuple(wanted_addons(goal))
-    images = ImagesImported(kit) if kit else ImagesPulled(is_worker, mirrors, proxy, addons)
     return [
         ProxySet(proxy),
         *([NodeData(disk)] if (disk := settings["storage.node_data"]) else []),
@@ -149,10 +146,20 @@ def kubernetes(goal: Goal, facts: Facts) -> list[Step]:
         ServiceEnabled("kubelet.service"),
         ShareServed(goal),
         ShareMounted(goal),
-        *(mirror_file(registry, mirror) for registry, mirror in mirrors),
-        images,
+        *(mirror_file(registry, mirror) for registry, mirror in sorted(mirrors.items())),
+        images(goal),
         ApiNamed(goal),
     ]
+
+
+def images(goal: Goal, version: str = "") -> Step:
+    """All that this node needs, from the kit or the registries; an upgrade names the version."""
+    settings = goal.settings
+    if settings["downloads.kit"]:
+        return ImagesImported(settings["downloads.kit"], version)
+    mirrors = tuple(sorted(settings["downloads.image_mirrors"].items()))
+    addons, is_worker = tuple(wanted_addons(goal)), goal.role == "worker"
+    return ImagesPulled(is_worker, mirrors, proxy_of(settings), addons, version)
 
 
 def admins(goal: Goal) -> list[Step]:

@@ -1,12 +1,11 @@
 """`upgrade`: Kubernetes of another version, or newer packages of the system; the node's own plan
 does the rest."""
 
-from kubepi.decide.addon_choice import wanted_addons
 from kubepi.decide.goal import Goal
+from kubepi.decide.plan import common
 from kubepi.decide.proxy import proxy_of
 from kubepi.decide.upgrade import OS, Upgrade
 from kubepi.machine.step import Step
-from kubepi.steps.images import ImagesImported, ImagesPulled
 from kubepi.steps.new_kubelet import Emptied, KubeletReplaced, VersionFollowed
 from kubepi.steps.os_packages import BootWanted, EmptiedForOs, ListsFetched, OsPackages
 from kubepi.steps.packages import KubernetesPackages
@@ -42,7 +41,7 @@ def _of_kubernetes(goal: Goal, upgrade: Upgrade) -> list[Step]:
         NodeReady(),
         *([] if kit else [_repository(goal, version)]),
         KubernetesPackages(kit, ("kubeadm",), version),
-        ImagesImported(kit, version) if kit else _pulled(goal, version),
+        common.images(goal, version),
         KubeadmUpgraded(goal, version),
         ApiReady(),  # kubeadm is content with static pods that run
         Emptied(version, upgrade.forced, is_master),
@@ -60,10 +59,3 @@ def _repository(goal: Goal, version: str) -> Step:
         key_fingerprint=settings["downloads.repository_key"] or KEY_FINGERPRINT,
         proxy=proxy_of(settings), version=version,
     )  # fmt: skip
-
-
-def _pulled(goal: Goal, version: str) -> Step:
-    joining = goal.verb == "join"
-    mirrors = tuple(sorted(goal.settings["downloads.image_mirrors"].items()))
-    addons = () if joining else tuple(wanted_addons(goal))
-    return ImagesPulled(joining, mirrors, proxy_of(goal.settings), addons, version)
