@@ -36,7 +36,7 @@ class FakeDisk(Disk):
         self.die_at: int | None = None
         self.trail: list[str] = []
         self._data: dict[int, bytes] = {}
-        self._names: dict[Path, dict[str, Entry]] = {}
+        self._names: dict[str, dict[str, Entry]] = {}
         self._stamps: dict[int, tuple[int, int]] = {}
 
     def effect(self, what: str) -> None:
@@ -98,13 +98,14 @@ class FakeDisk(Disk):
         self._sync_below(str(self.root))
 
     def _sync_below(self, folder: str) -> None:
-        names = self._names[Path(folder)] = {}
+        names = self._names[folder] = {}
         for found in os.scandir(folder):
-            entry = names[found.name] = _entry(found.path)
+            status = found.stat(follow_symlinks=False)
+            entry = names[found.name] = _entry(found.path, status)
             if entry.kind == "folder":
                 self._sync_below(found.path)
             elif entry.kind == "file":
-                self._sync_file(found.path, found.stat())
+                self._sync_file(found.path, status)
 
     def _sync_file(self, path: str, status: os.stat_result) -> None:
         stamp = (status.st_mtime_ns, status.st_size)
@@ -115,7 +116,10 @@ class FakeDisk(Disk):
     def make_durable(self, path: Path) -> None:
         """Names of a folder, or content of a file, and nothing else."""
         if path.is_dir():
-            self._names[path] = {entry.name: _entry(entry.path) for entry in os.scandir(path)}
+            self._names[str(path)] = {
+                found.name: _entry(found.path, found.stat(follow_symlinks=False))
+                for found in os.scandir(path)
+            }
         else:
             self._data[path.stat().st_ino] = path.read_bytes()
 
@@ -129,9 +133,9 @@ class FakeDisk(Disk):
         self.make_all_durable()
 
     def _restore(
-        self, folder: Path, names: dict[Path, dict[str, Entry]], data: dict[int, bytes]
+        self, folder: Path, names: dict[str, dict[str, Entry]], data: dict[int, bytes]
     ) -> None:
-        for name, entry in names.get(folder, {}).items():
+        for name, entry in names.get(str(folder), {}).items():
             path = folder / name
             if entry.kind == "folder":
                 path.mkdir()
@@ -144,9 +148,8 @@ class FakeDisk(Disk):
                 path.chmod(entry.mode)
 
 
-def _entry(path: str) -> Entry:
-    status = os.lstat(path)
+def _entry(path: str, status: os.stat_result) -> Entry:
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Entry("link", status.st_ino, mode, str(Path(path).readlink()))
+        return Entry("link", status.st_ino, mode, os.readlink(path))
     return Entry("folder" if stat.S_ISDIR(status.st_mode) else "file", status.st_ino, mode)

@@ -19,6 +19,9 @@ PASSING = re.compile(
     r"|connection (refused|reset)|InternalError|ServiceUnavailable|TooManyRequests|ServerTimeout"
     r"|the server (is currently unable|was unable to return)|http2: client connection lost"
 )
+# one of the checks that /readyz lists (apiserver's pkg/server/healthz)
+CHECK = re.compile(r"\[-\]([\w./-]+) failed")
+NOT_WELL = "it answers, but these of its checks fail:"
 
 
 def kubeconfig(host: Host) -> str:
@@ -80,7 +83,10 @@ def is_ready(host: Host, config: str = "", server: str = "") -> str | None:
     result = ask(host, *at, "get", "--raw", "/readyz", timeout=5, config=config)
     if result.ok and result.stdout.strip() == "ok":
         return None
-    last = (result.stderr or result.stdout).strip().splitlines()
+    said = result.stderr or result.stdout
+    if failing := CHECK.findall(said):
+        return f"{NOT_WELL} {', '.join(failing)}"
+    last = said.strip().splitlines()
     return last[-1][:160] if last else "no answer"
 
 

@@ -3,6 +3,7 @@
 Tests: tests/unit/test_kitfiles.py.
 """
 
+from functools import lru_cache
 
 from kubepi.decide import kit
 from kubepi.errors import StepFailed
@@ -38,8 +39,6 @@ def read_kit(host: Host, folder: str) -> kit.Kit:
     Raises:
         KubepiError: there is no kit, or it is not readable.
     """
-    import yaml
-
     name = f"{folder}/{CONTENTS}"
     text = host.read(name)
     if text is None:
@@ -47,6 +46,13 @@ def read_kit(host: Host, folder: str) -> kit.Kit:
             f"there is no kit in {folder}: {name} is missing",
             "name a kit's folder with --kit, or leave it out to use the internet",
         )
+    return _parse(text, name)
+
+
+@lru_cache(maxsize=1)  # many steps ask for it, and a Pi takes a tenth of a second each time
+def _parse(text: str, name: str) -> kit.Kit:
+    import yaml
+
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -50,7 +50,7 @@ def whole_life(kubepi: Path, phases: Phases) -> None:
         phases.run("kubepi detect", lambda: detect(vm))
         phases.run("kubepi init", lambda: succeed(vm, f"{KUBEPI} init --kit {KIT}"))
         phases.run("node Ready", lambda: wait_for("Ready", lambda: vm.is_ready, vm))
-        phases.run("kubepi status", lambda: succeed(vm, "kubepi status"))
+        phases.run("kubepi status", lambda: wait_for("as wanted", lambda: is_fine(vm), vm))
         phases.run("reboot", vm.reboot)
         phases.run("node Ready again", lambda: wait_for("Ready again", lambda: vm.is_ready, vm))
         phases.run("as wanted again", lambda: wait_for("as wanted", lambda: is_fine(vm), vm))

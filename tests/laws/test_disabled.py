@@ -82,14 +82,37 @@ def test_what_went_comes_back_as_it_was(role: str, tmp_path: Path) -> None:
 
 @each_role
 @pytest.mark.parametrize("until", UNTIL)
+def test_the_power_sometimes_goes_while_it_goes(role: str, until: str, tmp_path: Path) -> None:
+    """Every seventh effect here; each of them in `tests/run --long cuts`."""
+    cut_on_the_way_out(role, until, tmp_path, step=7)
+
+
+@pytest.mark.long("cuts")
+@each_role
+@pytest.mark.parametrize("until", UNTIL)
 def test_the_power_goes_while_it_goes(role: str, until: str, tmp_path: Path) -> None:
+    cut_on_the_way_out(role, until, tmp_path, step=1)
+
+
+@each_role
+def test_the_power_sometimes_goes_while_it_comes_back(role: str, tmp_path: Path) -> None:
+    cut_on_the_way_back(role, tmp_path, step=7)
+
+
+@pytest.mark.long("cuts")
+@each_role
+def test_the_power_goes_while_it_comes_back(role: str, tmp_path: Path) -> None:
+    cut_on_the_way_back(role, tmp_path, step=1)
+
+
+def cut_on_the_way_out(role: str, until: str, tmp_path: Path, step: int) -> None:
     wanted = UNTIL[until]
     pi = member(tmp_path / "whole", role)
     before = tree(pi)
     go(wanted)(pi)
     total, after = pi.fake_disk.effects, tree(pi)
     assert total > 10
-    for effect in range(1, total + 1):
+    for effect in range(1, total + 1, step):
         folder = tmp_path / str(effect)
         pi = cut(member(folder, role), go(wanted), effect)
         if disabled.load(pi) is None:
@@ -99,8 +122,7 @@ def test_the_power_goes_while_it_goes(role: str, until: str, tmp_path: Path) -> 
         shutil.rmtree(folder)
 
 
-@each_role
-def test_the_power_goes_while_it_comes_back(role: str, tmp_path: Path) -> None:
+def cut_on_the_way_back(role: str, tmp_path: Path, step: int) -> None:
     def gone(folder: Path) -> FakePi:
         pi = member(folder, role)
         go(Disabled(whole=True))(pi)
@@ -111,7 +133,7 @@ def test_the_power_goes_while_it_comes_back(role: str, tmp_path: Path) -> None:
     pi = gone(tmp_path / "whole")
     come_back(pi)
     total, after = pi.fake_disk.effects, tree(pi)
-    for effect in range(1, total + 1):
+    for effect in range(1, total + 1, step):
         folder = tmp_path / str(effect)
         pi = cut(gone(folder), come_back, effect)
         boot_again(pi)

@@ -8,7 +8,7 @@ from pathlib import Path
 from kubepi.decide import assembly, elect
 from tests.elections import Elect, Network, World, mutant, random_scene
 
-RUNS = 2000
+RUNS = 1000
 SMALL = (2, 9)
 SOURCES = {m.__name__: Path(str(m.__file__)).read_text() for m in (assembly, elect)}
 

@@ -47,6 +47,7 @@ def node(ready: str, **why: str) -> Answer:
     return 0, json.dumps({"status": {"conditions": conditions}})
 
 
+NOT_WELL = "InternalError: [+]log ok\\n[-]etcd failed: no\\n[-]poststarthook/a-b failed: no"
 REFUSED = (1, "E1121 memcache\nThe connection to the server was refused")
 READY = node("True")
 
@@ -61,7 +62,7 @@ def pi(tmp_path: Path) -> FakePi:
     [
         (API, (0, "ok"), None),
         (API, (0, "ok\n"), None),
-        (API, (0, "[-]etcd failed\nreadyz check failed"), "readyz check failed"),
+        (API, (1, NOT_WELL), "it answers, but these of its checks fail: etcd, poststarthook/a-b"),
         (API, REFUSED, "The connection to the server was refused"),
         (API, (1, ""), "no answer"),
         (NODE, READY, None),
