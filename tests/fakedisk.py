@@ -151,5 +151,5 @@ class FakeDisk(Disk):
 def _entry(path: str, status: os.stat_result) -> Entry:
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Entry("link", status.st_ino, mode, os.readlink(path))
+        return Entry("link", status.st_ino, mode, str(Path(path).readlink()))
     return Entry("folder" if stat.S_ISDIR(status.st_mode) else "file", status.st_ino, mode)
