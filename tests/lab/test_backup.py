@@ -206,7 +206,7 @@ def test_a_corrupted_etcd_is_found_and_restored_on_request(pis: Pis) -> None:
     assert pis.run("pi1", "kubepi", "doctor").returncode == 0
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(6))
 def test_a_power_cut_during_a_restore_loses_nothing(pis: Pis, round_: int) -> None:
     """The node goes on by itself; one that had not begun is as it was."""
     file = str(listed(pis, "pi1")[0]["file"])

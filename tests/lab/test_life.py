@@ -138,7 +138,7 @@ def powered(pis: Pis) -> list[str]:
 
 
 @pytest.mark.long("life")
-@pytest.mark.parametrize("round_", range(5))
+@pytest.mark.parametrize("round_", range(8))
 def test_a_power_cut_of_the_one_who_asked_loses_nothing(life: Pis, round_: int) -> None:
     chance = random.Random(f"{SEED} cut {round_}")
     print(f"\nKUBEPI_SEED={SEED}")
