@@ -1,16 +1,25 @@
-"""What this node's depot has for others: kubepi itself, and the backups that lie here; looks only.
+"""What this node's depot has for others: kubepi itself, backups that lie here, its part in a need.
+
+May touch: /run/kubepi/support.tar.gz, which another kubepi writes when somebody asks for it.
 
 Tests: tests/unit/test_things.py.
 """
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 from kubepi import BUILT, VERSION
+from kubepi.errors import KubepiError
+from kubepi.lan.depot import SUPPORT, SUPPORT_SECONDS
+from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.streams import digest_of
 from kubepi.steps.install import FILE
+
+OWN_PART = f"{state.RUN}/support.tar.gz"
+COLLECTING = threading.Lock()  # the depot asks for things in threads
 
 
 def find_thing(host: Host, name: str) -> Path | bytes | None:
@@ -21,6 +30,8 @@ def find_thing(host: Host, name: str) -> Path | bytes | None:
         return json.dumps(_about(host)).encode() if host.exists(FILE) else None
     if name == "backups":
         return json.dumps(sorted(_backups(host))).encode()
+    if name == SUPPORT:
+        return _support(host)
     kind, _, rest = name.partition("/")
     return _backups(host).get(rest) if kind == "backup" else None
 
@@ -28,6 +39,20 @@ def find_thing(host: Host, name: str) -> Path | bytes | None:
 def _about(host: Host) -> dict[str, Any]:
     """Which kubepi runs here, and of what file: once it was replaced, both are the new one's."""
     return {"version": VERSION, "built": BUILT, "sha256": digest_of(host.path(FILE))}
+
+
+def _support(host: Host) -> bytes | None:
+    """By a kubepi of its own: what that needs of memory is not the agent's for good."""
+    argv = ["/usr/bin/python3", "-I", str(host.path(FILE)), "doctor", "--here", "--bundle"]
+    with COLLECTING:
+        try:
+            host.run([*argv, str(host.path(OWN_PART))], timeout=SUPPORT_SECONDS)
+            return host.read_bytes(OWN_PART)
+        except KubepiError as error:
+            host.log.tell(f"agent: no part for a support archive: {error.sentence}")
+            return None
+        finally:
+            host.remove(OWN_PART)
 
 
 def _backups(host: Host) -> dict[str, Path]:

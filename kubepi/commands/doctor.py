@@ -1,23 +1,35 @@
-"""Look for what is wrong: preflight, drift, services, the clock, the LAN; each with its cure."""
+"""Look for what is wrong: preflight, drift, services, the clock, the LAN; each with its cure.
+
+With --bundle: an archive of what all nodes say, for whoever helps.
+"""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from kubepi.commands import changing
+from kubepi.commands.bundling import bundle
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import certificates
 from kubepi.machine import state
+from kubepi.machine.bundles import write_bundle
 from kubepi.machine.host import Host, ReadOnlyHost
 from kubepi.reconcile import Options, reconcile_up, run_beside
 from kubepi.report.ailments import CERTIFICATES, GOAL, Ailment, examine
+from kubepi.report.support import collect
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--bundle", metavar="FILE", help="an archive for whoever helps, of all nodes; no secrets"
+    )
+    parser.add_argument("--here", action="store_true", help="with --bundle: of this node alone")
+    either.add_argument(
         "--fix", nargs="?", const="all", choices=["all", CERTIFICATES, GOAL],
         help="cure what has a safe cure: all of it, certificates, or the goal of this node",
     )  # fmt: skip
@@ -25,7 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
-    """0 if nothing is wrong, else 1."""
+    """0 if nothing is wrong, else 1; of an archive: 0 when it is written."""
+    if args.bundle is not None:
+        changing.need_root(host, "doctor --bundle", dry_run=False)
+        own_part, file = collect(_closed(host)), str(Path(args.bundle).absolute())
+        if args.here:
+            write_bundle(host, file, own_part)
+        else:
+            bundle(host, own_part, file)
+        return 0
     if args.fix is not None:
         changing.need_root(host, "doctor --fix", args.dry_run)
         _fix(args.fix, host, changing.options(args))
@@ -56,7 +76,11 @@ def _fix(wanted: str, host: Host, options: Options) -> None:
 
 
 def _look(host: Host) -> list[Ailment]:
-    return examine(ReadOnlyHost(host.root, host.log))
+    return examine(_closed(host))
+
+
+def _closed(host: Host) -> ReadOnlyHost:
+    return ReadOnlyHost(host.root, host.log)
 
 
 def _told(found: Sequence[Ailment]) -> list[str]:

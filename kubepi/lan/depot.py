@@ -27,6 +27,8 @@ Thing = Path | bytes  # a file, or what is said at once
 AT_ONCE = 4  # answers that are on their way
 HEAD_SECONDS = 10.0
 PIECE_SECONDS = 60.0
+SUPPORT = "support"  # this thing is made when somebody asks, and that takes its time
+SUPPORT_SECONDS = 300.0
 REMEMBERED = 4096  # nonces; older ones are refused by their time
 
 
@@ -53,20 +55,25 @@ class Depot:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._busy += 1
-        # whoever is slow, gone or no kubepi is not our trouble
-        with closing(writer), suppress(OSError, EOFError, LimitOverrunError, ValueError):
-            async with asyncio.timeout(HEAD_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-            await self._serve(depot.read_request(head), writer)
-            writer.close()
-            await writer.wait_closed()
-        self._busy -= 1
+        try:
+            # whoever is slow, gone or no kubepi is not our trouble
+            with closing(writer), suppress(OSError, EOFError, LimitOverrunError, ValueError):
+                async with asyncio.timeout(HEAD_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                await self._serve(depot.read_request(head), writer)
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            self._busy -= 1
 
     async def _serve(self, request: Request | None, writer: asyncio.StreamWriter) -> None:
         token = state.read_secret(self._host, Secret("token"))
         key = b"" if token is None else depot_key(token)
         code = self._judge(request, key)
-        thing = self._find(request.thing) if request is not None and code == depot.OK else None
+        thing = None
+        if request is not None and code == depot.OK:
+            # beside the loop: some things are made on request
+            thing = await asyncio.to_thread(self._find, request.thing)
         if request is None or thing is None:
             writer.write(depot.write_answer(depot.NOT_FOUND if code == depot.OK else code))
             return
@@ -139,16 +146,22 @@ def own_key(host: Host) -> bytes:
 
 
 def fetch(
-    host: Host, key: bytes, address: str, thing: str, name: str, mode: int = 0o600
+    host: Host,
+    key: bytes,
+    address: str,
+    thing: str,
+    name: str,
+    mode: int = 0o600,
+    patience: float = PIECE_SECONDS,
 ) -> None:
-    """The thing as a file, whole or not at all.
+    """The thing as a file, whole or not at all; `patience`: seconds until the first piece comes.
 
     Raises:
         KubepiError: the node does not answer, does not know us, or has no such thing.
     """
 
     def fill(stream: BinaryIO) -> None:
-        for piece in _ask(host, key, address, thing):
+        for piece in _ask(host, key, address, thing, patience):
             stream.write(piece)
 
     write_stream(host, name, fill, mode)
@@ -170,12 +183,14 @@ def backups_of(host: Host, key: bytes, address: str) -> list[str]:
     return [name for name in there if is_backup_name(name)]
 
 
-def _ask(host: Host, key: bytes, address: str, thing: str) -> Iterator[bytes]:
+def _ask(
+    host: Host, key: bytes, address: str, thing: str, patience: float = PIECE_SECONDS
+) -> Iterator[bytes]:
     nonce = host.random("depot nonce", 16).hex()
     request = depot.ask(key, thing, int(host.now()), nonce)
     try:
         with socket.create_connection((address, depot.PORT), HEAD_SECONDS) as line:
-            line.settimeout(PIECE_SECONDS)
+            line.settimeout(patience)
             line.sendall(depot.write_request(request, address))
             with line.makefile("rb") as stream:
                 salt = _accepted(stream, address, thing)
