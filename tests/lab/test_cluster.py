@@ -8,6 +8,7 @@ from pis import FILE, KIT, LEFT_OF_KUBERNETES, Pis, wait_for
 
 pytestmark = pytest.mark.lab
 WORKERS = ("pi2", "pi3")
+ARCHIVE = "/root/help.tar.gz"
 
 
 def test_the_demo_ends_with_three_ready_nodes_and_their_answers(demo: str, pis: Pis) -> None:
@@ -63,6 +64,24 @@ def test_doctor_finds_nothing_wrong(pis: Pis) -> None:
     for node in ("pi1", "pi2"):
         done = pis.run(node, "kubepi", "doctor")
         assert done.returncode == 0, done.stdout
+
+
+def test_an_archive_for_help_is_of_all_nodes_and_holds_no_secret(pis: Pis) -> None:
+    """Asked for on a worker; searched for all that the secret files of its nodes hold."""
+    said = pis.ask("pi2", "kubepi", "doctor", "--bundle", ARCHIVE).splitlines()
+    assert [line.partition(":")[0] for line in said[:3]] == ["pi1", *WORKERS]
+    assert not any("missing" in line for line in said)
+    assert pis.ask("pi2", "stat", "--format=%a", ARCHIVE).strip() == "600"
+    texts = pis.ask("pi2", "tar", "--extract", "--to-stdout", f"--file={ARCHIVE}")
+    for word in ("kube-apiserver", '"host_name": "pi3"', "kubeadm init", "kubepi-agent"):
+        assert word in texts, word
+    assert "PRIVATE KEY" not in texts
+    for node in ("pi1", *WORKERS):
+        kept = pis.ask(node, "sh", "-c", "cat /var/lib/kubepi/secrets/*")
+        keys = pis.run(node, "sh", "-c", "cat /etc/kubernetes/*.conf /var/lib/kubelet/pki/*").stdout
+        secrets = re.findall(r"\S{8,}", kept) + re.findall(r"-key-data: (\S+)", keys)
+        for secret in (*secrets, *re.findall(r"(?m)^[\w+/=]{60,}$", keys)):
+            assert secret not in texts, f"of {node}: {secret[:4]}…"
 
 
 def test_a_laptop_gets_a_kubeconfig_that_works(pis: Pis) -> None:
