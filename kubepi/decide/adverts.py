@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, fields
 FORMAT = "1"
 LARGEST = 1100  # bytes; with the other records it must fit one Ethernet frame
 MAC_KEY = "m"
+BEFORE_KEY = "o"  # a second, short MAC with the token before, while somebody uses that still
+SHORT = 12  # bytes of it
+MACS = (MAC_KEY, BEFORE_KEY)
 
 # Short names on the wire; the order of the fields of Advert is the order in the record.
 WIRE = {
@@ -36,6 +39,7 @@ WIRE = {
     "share": "sh",
     "wish": "w",
     "answer": "an",
+    "token": "g",
 }
 # Bytes of a value; all of them at their longest still fit LARGEST.
 LONGEST = {
@@ -59,6 +63,7 @@ LONGEST = {
     "share": 104,
     "wish": 140,
     "answer": 16,
+    "token": 10,
 }
 
 
@@ -88,6 +93,7 @@ class Advert:
     share: str = ""
     wish: str = ""
     answer: str = ""
+    token: str = ""  # which of the cluster's tokens it uses (decide/rotation.py)
     format: str = FORMAT
     unknown: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,9 +119,16 @@ def mac(signed: bytes, key: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def encode(advert: Advert, key: bytes) -> bytes:
-    """The TXT record, signed."""
+def short_mac(signed: bytes, key: bytes) -> str:
+    digest = hmac.digest(key, b"kubepi advert before 1\0" + signed, "sha256")[:SHORT]
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def encode(advert: Advert, key: bytes, before: bytes | None = None) -> bytes:
+    """The TXT record, signed; also for those who have only the key `before`."""
     body = _strings(_pairs(advert))
+    if before is not None:
+        body += _strings({BEFORE_KEY: short_mac(body, before)})
     return body + _strings({MAC_KEY: mac(body, key)})
 
 
@@ -156,7 +169,7 @@ def decode(record: bytes) -> Advert | None:
             known[name] = int(text)
         elif name is not None:
             known[name] = "".join(char if char.isprintable() else "?" for char in text)
-    unknown = {short: text for short, text in values.items() if short not in {*names, MAC_KEY}}
+    unknown = {short: text for short, text in values.items() if short not in {*names, *MACS}}
     return Advert(**known, unknown=unknown)  # type: ignore[arg-type]  # checked just above
 
 
@@ -167,4 +180,17 @@ def is_signed(record: bytes, key: bytes) -> bool:
         return False
     position, last = strings[-1]
     wanted = f"{MAC_KEY}={mac(record[:position], key)}".encode()
+    return hmac.compare_digest(last, wanted)
+
+
+def is_signed_too(record: bytes, key: bytes) -> bool:
+    """Whether a node with a newer token signed it for those who have only this key.
+
+    Behind that signature comes the MAC of the newer token and nothing else.
+    """
+    strings = split(record)
+    if not strings or len(strings) < 2 or not strings[-1][1].startswith(f"{MAC_KEY}=".encode()):
+        return False
+    position, last = strings[-2]
+    wanted = f"{BEFORE_KEY}={short_mac(record[:position], key)}".encode()
     return hmac.compare_digest(last, wanted)

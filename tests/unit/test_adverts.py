@@ -15,11 +15,12 @@ from kubepi.decide.adverts import (
     decode,
     encode,
     is_signed,
+    is_signed_too,
     mac,
     split,
 )
 
-KEY = bytes(range(32))
+KEY, OTHER = bytes(range(32)), b"o" * 32
 ADVERT = Advert(
     cluster_id="f6391775", cluster="home", node="pi1", node_id="0123456789abcdef",
     address="192.168.1.20", board="Raspberry Pi 5", role="master", state="ready",
@@ -34,6 +35,7 @@ WIDEST = Advert(
     ca_hash="sha256:" + "a" * 64, kubernetes="v1.370.1000", time=10**15 - 1, sequence=10**15 - 1,
     rank="r" * 90, vote="v" * 300, share=f"192.168.100.200:/{'p' * 39} /{'m' * 39}", wish="w" * 300,
     answer="f" * 16,
+    token="999.abcdef",
 )  # fmt: skip
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 
@@ -168,7 +170,39 @@ def test_the_widest_advert_of_a_node_fits_one_frame() -> None:
 def test_an_advert_with_all_fields_overlong_fits_one_frame() -> None:
     """Else its answer to a question is a question itself (lan/direct.py)."""
     texts = {f.name: "x" * 300 for f in fields(Advert) if f.type is str and f.name != "format"}
-    assert len(encode(Advert(**texts), KEY)) <= LARGEST  # type: ignore[arg-type]
+    assert len(encode(Advert(**texts), KEY, OTHER)) <= LARGEST  # type: ignore[arg-type]
+
+
+def test_a_second_key_signs_all_but_the_first_ones_mac() -> None:
+    record = encode(ADVERT, KEY, OTHER)
+    assert is_signed(record, KEY)
+    assert is_signed_too(record, OTHER)
+    assert not is_signed(record, OTHER)
+    assert not is_signed_too(record, KEY)
+    assert decode(record) == ADVERT
+    assert not is_signed_too(encode(ADVERT, KEY), KEY)
+
+
+@given(st.integers(0, 1000), st.binary(min_size=1, max_size=3))
+def test_what_was_changed_is_signed_by_neither(place: int, other: bytes) -> None:
+    """The first key's MAC itself is all that the second one does not cover."""
+    record = encode(ADVERT, KEY, OTHER)
+    place %= len(record)
+    changed = record[:place] + other + record[place + len(other) :]
+    if changed != record:
+        assert not is_signed(changed, KEY)
+        assert not is_signed_too(changed, OTHER) or decode(changed) == ADVERT
+
+
+@pytest.mark.parametrize("last", [b"w=1", b"flag", b"", b"o=x"])
+def test_nothing_but_a_mac_comes_behind_the_second_signature(last: bytes) -> None:
+    """Else who has no key could add a field that the advert does not have."""
+    record = encode(ADVERT, KEY, OTHER)
+    strings = split(record)
+    assert strings is not None
+    position = strings[-1][0]
+    assert is_signed_too(record[:position] + b"\x02m=", OTHER)
+    assert not is_signed_too(record[:position] + bytes([len(last)]) + last, OTHER)
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

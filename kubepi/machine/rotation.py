@@ -1,0 +1,47 @@
+"""The token of this node with its number, and the one before it while others still use that.
+
+Root-only. What is here comes first, the token's own file after it: a power cut between the two is
+seen at the next look. Tests: tests/unit/test_tokens.py.
+"""
+
+from kubepi.decide.goal import Secret
+from kubepi.decide.rotation import FIRST, Tokens
+from kubepi.machine import state
+from kubepi.machine.host import Host
+
+TOKEN = Secret("token")
+FILE = f"{state.STATE}/secrets/rotation"
+
+
+def load(host: Host) -> Tokens | None:
+    """None on a node that has no token."""
+    token, data = state.read_secret(host, TOKEN), state.read_json(host, FILE)
+    if token is None or data is None:
+        return None if token is None else Tokens(token)
+    saved = Tokens(data["token"], data["number"], data["before"], frozenset(data["waiting"]))
+    for secret in (saved.token, saved.before):
+        if secret:
+            host.log.hide(secret)
+    # a third token was typed in since, and makes a new beginning
+    return saved if token in (saved.token, saved.before) else Tokens(token)
+
+
+def save(host: Host, tokens: Tokens) -> None:
+    """On the disk when this returns; nothing is written that is there already."""
+    if state.read_secret(host, TOKEN) == tokens.token and load(host) == tokens:
+        return
+    data = {
+        "token": tokens.token, "number": tokens.number, "before": tokens.before,
+        "waiting": sorted(tokens.waiting),
+    }  # fmt: skip
+    state.write_json(host, FILE, data)
+    state.save_secret(host, TOKEN, tokens.token)
+
+
+def take(host: Host, token: str) -> None:
+    """One that was typed or configured; a kubepi.yaml of before the last change is out of date."""
+    tokens = load(host)
+    if tokens is None or tokens.number == FIRST:
+        state.save_secret(host, TOKEN, token)
+    elif token != tokens.token:
+        host.log.line("decision: the configured token is not used: the cluster's was changed since")
