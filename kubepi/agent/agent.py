@@ -18,6 +18,7 @@ from kubepi.agent.obeying import Obeying
 from kubepi.agent.placing import Placing
 from kubepi.agent.renewing import Renewing
 from kubepi.agent.replaced import Replaced
+from kubepi.agent.rotating import Rotating
 from kubepi.agent.tidying import Tidying
 from kubepi.agent.voice import Sequence, compose, node_id
 from kubepi.agent.voter import Voter
@@ -29,7 +30,7 @@ from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, address_of, api_address, host_lines, other_apis
-from kubepi.decide.peerbook import Book, find_master, forget_strangers, hear
+from kubepi.decide.peerbook import Book, find_master, forget_strangers, note
 from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
@@ -78,6 +79,7 @@ class Agent:
         self.addressing = Addressing(self.host)
         self.replaced = Replaced(self.host, self.own_id)
         self.renewing = Renewing(self.host)
+        self.rotating = Rotating(self.host, self.own_id)
         self.voter = Voter(self.host, self.own_id)
         self.living = Living(self.host)
         self.led = Led(self.host)
@@ -96,7 +98,8 @@ class Agent:
     def hear(self, record: bytes) -> None:
         self.replaced.hear(record, self.key())
         before = self.voters()
-        self.book = hear(self.book, record, self.key(), self.own_id, self.host.monotonic())
+        why = self.rotating.judge(record, self.known)
+        self.book = note(self.book, record, why, self.own_id, self.host.monotonic())
         if self.voters() != before:
             self.heard.set()
 
@@ -130,9 +133,9 @@ class Agent:
             return None
         self.said = replace(advert, sequence=self.sequence.next())
         self.said_at = now
-        key = self.key()
+        signed = self.rotating.sign(self.said)
         # without a token nobody can believe us; we are still seen by `nodes`
-        self.record = encode(self.said, key if key is not None else self.host.random("no key", 32))
+        self.record = signed or encode(self.said, self.host.random("no key", 32))
         return self.record
 
     def keep_time(self) -> None:
@@ -194,6 +197,7 @@ class Agent:
                 known[name] = (peer.advert.node, peer.advert.address)
         if known != self.known:
             self.known = known
+            self.rotating.settle(known)
             state.write_json(self.host, state.KNOWN, known)
 
     def _forgotten(self) -> set[str]:

@@ -11,9 +11,8 @@ from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import cluster_id
 from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.facts import Facts
-from kubepi.decide.goal import Secret
 from kubepi.decide.upgrade import FAILED, UPGRADING
-from kubepi.machine import disabled, state, upgrading
+from kubepi.machine import disabled, rotation, state, upgrading
 from kubepi.machine.host import Host
 from kubepi.machine.runner import PROGRESS
 
@@ -64,8 +63,8 @@ def compose(
 ) -> Advert:
     """The advert of this moment, from the goal and from what a running plan reports."""
     goal = state.load_goal(host)
-    token = state.read_secret(host, Secret("token"))
-    if goal is None or token is None:
+    tokens = rotation.load(host)
+    if goal is None or tokens is None:
         return Advert(
             node=facts.host_name, node_id=node_id(host), address=address,
             board=facts.board.name, time=int(host.now()), sequence=sequence,
@@ -73,7 +72,7 @@ def compose(
     is_master = goal.role == "master" and host.exists(state.WAS_MASTER)
     pem = host.read("/etc/kubernetes/pki/ca.crt") or ""
     return Advert(
-        cluster_id=own_cluster_id(host, token),
+        cluster_id=own_cluster_id(host, tokens.token),
         cluster=str(goal.settings["cluster.name"]),
         node=facts.host_name,
         node_id=node_id(host),
@@ -92,6 +91,7 @@ def compose(
         share=(host.read(state.SHARE) or "").strip(),
         wish=(host.read(state.WISH) or "").strip(),
         answer=(host.read(state.ANSWER) or "").strip(),
+        token=tokens.word,
     )
 
 

@@ -44,12 +44,19 @@ Book = Mapping[str, Peer]
 
 def hear(book: Book, record: bytes, key: bytes | None, own_id: str, now: float) -> Book:
     """The book after a record was heard; the same book if it tells nothing new."""
+    if key is None:
+        return note(book, record, "no token here", own_id, now)
+    why = "" if is_signed(record, key) else "not signed with our token"
+    return note(book, record, why, own_id, now)
+
+
+def note(book: Book, record: bytes, why: str, own_id: str, now: float) -> Book:
+    """As `hear`, of a record that was judged: `why` it is not believed, "" if it is."""
     advert = decode(record)
     if advert is None or advert.node_id == own_id:
         return book
-    if key is not None and is_signed(record, key):
+    if not why:
         return _believe(book, advert, now)
-    why = "no token here" if key is None else "not signed with our token"
     # a stranger is kept under another name: it cannot push a trusted peer out
     name = f"?{advert.node_id}"
     strangers = sum(1 for known in book if known.startswith("?"))

@@ -4,6 +4,10 @@ Root-only. What is here comes first, the token's own file after it: a power cut 
 seen at the next look. Tests: tests/unit/test_tokens.py.
 """
 
+import fcntl
+import os
+from collections.abc import Callable
+
 from kubepi.decide.goal import Secret
 from kubepi.decide.rotation import FIRST, Tokens
 from kubepi.machine import state
@@ -11,6 +15,7 @@ from kubepi.machine.host import Host
 
 TOKEN = Secret("token")
 FILE = f"{state.STATE}/secrets/rotation"
+LOCK = f"{state.RUN}/token.lock"
 
 
 def load(host: Host) -> Tokens | None:
@@ -28,7 +33,7 @@ def load(host: Host) -> Tokens | None:
 
 def save(host: Host, tokens: Tokens) -> None:
     """On the disk when this returns; nothing is written that is there already."""
-    if state.read_secret(host, TOKEN) == tokens.token and load(host) == tokens:
+    if load(host) == tokens and state.read_secret(host, TOKEN) == tokens.token:
         return
     data = {
         "token": tokens.token, "number": tokens.number, "before": tokens.before,
@@ -36,6 +41,25 @@ def save(host: Host, tokens: Tokens) -> None:
     }  # fmt: skip
     state.write_json(host, FILE, data)
     state.save_secret(host, TOKEN, tokens.token)
+
+
+def change(host: Host, how: Callable[[Tokens], Tokens]) -> Tokens | None:
+    """The agent and a command change it at the same time: one after the other.
+
+    Returns:
+        The tokens after it; None on a node that has none.
+    """
+    host.mkdir(state.RUN)
+    descriptor = os.open(host.path(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        tokens = load(host)
+        after = None if tokens is None else how(tokens)
+        if after is not None:
+            save(host, after)
+        return after
+    finally:
+        os.close(descriptor)
 
 
 def take(host: Host, token: str) -> None:

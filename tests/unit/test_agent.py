@@ -122,7 +122,7 @@ def test_without_a_token_it_is_seen_and_not_believed(tmp_path: Path) -> None:
     assert advert is not None
     assert advert.state == "new"
     assert not is_signed(said or b"", advert_key(TOKEN))
-    assert agent.key() is None
+    assert agent.rotating.sign(MASTER) is None
 
 
 def test_the_address_of_the_goal_comes_before_that_of_the_network(pi: FakePi) -> None:
