@@ -24,7 +24,7 @@ VERBS = {
     "doctor": "look for what is wrong, each finding with its cure; --fix",
     "detect": "board, system, storage, network and health of this Pi",
     "config": "the merged configuration: show it, check it",
-    "token": "the cluster's secret: show it, or make one",
+    "token": "the cluster's secret: show it, change it, make one",
     "kubeconfig": "the credentials for kubectl on a laptop",
     "addon": "what else the cluster has: list, show, install, remove",
     "backup": "the cluster's state in one file: make it, list what there is",

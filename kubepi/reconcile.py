@@ -19,7 +19,7 @@ from kubepi.decide.plan import disable, enable, hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
 from kubepi.lan.peers import read_peers, the_master
 from kubepi.log import LOG_FILE
-from kubepi.machine import disabled, state, upgrading
+from kubepi.machine import disabled, rotation, state, upgrading
 from kubepi.machine.facts import look
 from kubepi.machine.fitness import own_rank
 from kubepi.machine.host import Host, ReadOnlyHost
@@ -77,7 +77,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         _preflight(goal, facts, host, options)
         if not was_reached:
             if options.token is not None:
-                state.save_secret(host, Secret("token"), options.token)
+                rotation.take(host, options.token)
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options, was_reached)

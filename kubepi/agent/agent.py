@@ -189,7 +189,8 @@ class Agent:
             self.written = self.book
         gone = self.duties.returning.forgotten | self._forgotten()
         self.book = {name: peer for name, peer in self.book.items() if name not in gone}
-        known = {name: about for name, about in self.known.items() if name not in gone}
+        told, self.rotating.found = self.rotating.found, {}
+        known = {n: about for n, about in {**told, **self.known}.items() if n not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":
                 known.pop(name, None)

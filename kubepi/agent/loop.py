@@ -13,6 +13,7 @@ from kubepi.agent.agent import TELL_ALL, TICK, Agent
 from kubepi.agent.copied import find_own_place
 from kubepi.agent.living import EVERY
 from kubepi.agent.obeying import power_off
+from kubepi.agent.rotating import get_offer, opens
 from kubepi.agent.things import find_thing
 from kubepi.decide.disabled import OFF
 from kubepi.decide.goal import Goal
@@ -36,7 +37,7 @@ async def run_agent(host: Host) -> None:
     agent = Agent(host, look(host))
     host.log.tell(f"agent: starts as {agent.facts.host_name} ({agent.own_id})")
     direct = await open_direct(agent.own, agent.hear)
-    depot = Depot(host, partial(find_thing, host))
+    depot = Depot(host, lambda name: find_thing(host, name, agent.known), partial(opens, host))
     try:
         await depot.start()
     except OSError as error:
@@ -84,6 +85,8 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(power_off, host)
     if agent.obeying.wanted(agent.book, own_name):
         return partial(agent.obeying.do, agent.book, own_name)
+    if agent.rotating.wanted():
+        return partial(agent.rotating.do, agent.known, partial(get_offer, host))
     if disabled.is_disabled(host):
         return None
     if agent.addressing.wanted(goal, agent.address()):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from kubepi.decide import rotation
 from kubepi.decide.adverts import Advert, decode, encode
-from kubepi.decide.credentials import advert_key
+from kubepi.decide.credentials import advert_key, depot_key
 from kubepi.decide.rotation import Offer, Tokens, Trust
 from kubepi.errors import KubepiError
+from kubepi.lan.depot import fetch_text
 from kubepi.machine.host import Host
 from kubepi.machine.rotation import change, load
 
@@ -24,11 +25,15 @@ Fetch = Callable[[str, str], str]  # address, token to ask with -> what the depo
 
 @dataclass
 class Rotating:
-    """`ahead`: nodes that have a newer token: address, and the token that opens their depot."""
+    """`ahead`: nodes that have a newer token: address, and the token that opens their depot.
+
+    `found`: nodes that those wait for, and that were not known here; until the agent knows them.
+    """
 
     host: Host
     own_id: str
     ahead: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    found: dict[str, tuple[str, str]] = field(default_factory=dict)
     not_before: float = 0.0
 
     def sign(self, advert: Advert) -> bytes | None:
@@ -68,11 +73,10 @@ class Rotating:
     def wanted(self) -> bool:
         return bool(self.ahead) and self.host.monotonic() >= self.not_before
 
-    def do(self, known: Known, fetch: Fetch) -> dict[str, tuple[str, str]]:
-        """Get the newer token; returns nodes that were not known here and are waited for too."""
+    def do(self, known: Known, fetch: Fetch) -> None:
+        """Get the newer token; what fails is told and tried again."""
         self.not_before = self.host.monotonic() + TRY_AGAIN
         ahead, self.ahead = self.ahead, {}
-        found: dict[str, tuple[str, str]] = {}
         for address, by in ahead.values():
             tokens = load(self.host)
             if tokens is None or by not in (tokens.token, tokens.before):
@@ -82,10 +86,9 @@ class Rotating:
             except (KubepiError, ValueError) as error:
                 self.host.log.tell(f"agent: no token from {address} yet: {error}")
                 continue
-            found |= waiting
+            self.found = {**self.found, **waiting}
             self._follow(offer, known, by)
             self.host.log.tell(f"agent: has the cluster's new token from {address}")
-        return found
 
     def _follow(self, offer: Offer, known: Known, by: str) -> None:
         change(self.host, lambda tokens: rotation.follow(tokens, offer, known, by))
@@ -99,6 +102,10 @@ def offered(host: Host, known: Known) -> bytes | None:
     waiting = {name: known[name] for name in sorted(tokens.waiting) if name in known}
     data = {"token": tokens.token, "number": tokens.number, "waiting": waiting}
     return json.dumps(data).encode()
+
+
+def get_offer(host: Host, address: str, by: str) -> str:
+    return fetch_text(host, depot_key(by), address, THING)
 
 
 def opens(host: Host, thing: str) -> tuple[str, ...]:
@@ -121,8 +128,3 @@ def _read(text: str, own_id: str) -> tuple[Offer, dict[str, tuple[str, str]]]:
         return Offer(str(data["token"]), int(data["number"]), frozenset(waiting)), waiting
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no offer of a token: {error}") from error
-
-
-def waited_for(tokens: Tokens, known: Known) -> list[str]:
-    """Names of the nodes that were not heard with the new token, for a person."""
-    return sorted(known[name][0] for name in tokens.waiting if name in known)

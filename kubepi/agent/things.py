@@ -1,4 +1,4 @@
-"""What this node's depot has for others: kubepi itself, backups that lie here, its part in a need.
+"""What this node's depot has for others: kubepi, backups, a newer token, its part in a need.
 
 May touch: /run/kubepi/support.tar.gz, which another kubepi writes when somebody asks for it.
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kubepi import BUILT, VERSION
+from kubepi.agent.rotating import THING, Known, offered
 from kubepi.errors import KubepiError
 from kubepi.lan.depot import SUPPORT, SUPPORT_SECONDS
 from kubepi.machine import state
@@ -22,8 +23,10 @@ OWN_PART = f"{state.RUN}/support.tar.gz"
 COLLECTING = threading.Lock()  # the depot asks for things in threads
 
 
-def find_thing(host: Host, name: str) -> Path | bytes | None:
+def find_thing(host: Host, name: str, known: Known) -> Path | bytes | None:
     """A name is looked up in a table, and never a path."""
+    if name == THING:
+        return offered(host, known)
     if name == "kubepi.pyz":
         return host.path(FILE) if host.exists(FILE) else None
     if name == "kubepi":

@@ -11,7 +11,7 @@ Tests: tests/unit/test_rotation.py, tests/laws/test_rotations.py.
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -133,3 +133,8 @@ def follow(tokens: Tokens, offer: Offer, known: Iterable[str], by: str) -> Token
     """After a newer token was fetched, with the token `by`: this node waits for all the others."""
     found = Tokens(offer.token, offer.number, by, frozenset(known) | offer.waiting)
     return found if found.mark > tokens.mark else tokens
+
+
+def waited_for(tokens: Tokens, known: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Names of the nodes that were not heard with the new token, for a person."""
+    return sorted(known[node][0] for node in tokens.waiting if node in known)

@@ -208,3 +208,45 @@ def fixed(pis: Pis, node: str) -> bool | None:
     if done.returncode == 5 or healthy.returncode:
         return None
     return True if "certificate" not in done.stdout else None
+
+
+def one_token(pis: Pis) -> str | None:
+    """The one that all nodes have, when none is waited for any more."""
+    for node in ALL:
+        kept = pis.run(node, "cat", "/var/lib/kubepi/secrets/rotation").stdout
+        if not kept or json.loads(kept)["before"]:
+            return None
+    found = {pis.token(node) for node in ALL}
+    return found.pop() if len(found) == 1 else None
+
+
+def test_another_token_reaches_also_who_was_off(pis: Pis) -> None:
+    old, off = pis.token(), WORKERS[1]
+    pis.lab("cut", off)
+    done = pis.kubepi(MASTER, "token", "rotate")
+    assert done.returncode == 1, done.stderr
+    assert f"Not heard with it yet: {off}" in done.stdout
+    assert pis.token(WORKERS[0]) == pis.token(MASTER) != old
+    pis.lab("boot", off)
+    start = time.monotonic()
+    assert wait_for("one token", partial(one_token, pis), 300) != old
+    print(f"\n{off} has it {time.monotonic() - start:.0f} s after its boot")
+    pis.wait_ready(ALL)
+    trusted = [one for one in json.loads(pis.ask(off, "kubepi", "nodes", "--json"))
+               if one.get("trusted", True)]  # fmt: skip
+    assert len(trusted) >= len(ALL) - 1
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_change_of_the_token_survives_a_cut_of_who_asked(pis: Pis, round_: int) -> None:
+    moment = random.Random(f"{SEED} token {round_}").uniform(0, 4)
+    process = pis.start(MASTER, "kubepi", "token", "rotate")
+    time.sleep(moment)
+    pis.lab("cut", MASTER)
+    process.communicate(timeout=30)
+    pis.lab("boot", MASTER)
+    wait_for("the API", lambda: pis.nodes_ready() or None, 300)
+    done = pis.kubepi(MASTER, "token", "rotate")
+    print(f"\nKUBEPI_SEED={SEED}: cut {moment:.1f} s on, then: {done.stdout}")
+    wait_for("one token", partial(one_token, pis), 300)
+    pis.wait_ready(ALL)

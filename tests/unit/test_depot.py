@@ -5,7 +5,7 @@ import hashlib
 import io
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -84,11 +84,12 @@ def pi_of(folder: Path, token: str = TOKEN) -> FakePi:
 
 @contextmanager
 def serving(
-    pi: FakePi, find: Callable[[str], Thing | None], address: str = SERVER
+    pi: FakePi, find: Callable[[str], Thing | None], address: str = SERVER,
+    opens: Callable[[str], Sequence[str]] = lambda thing: (TOKEN,),
 ) -> Iterator[None]:
     """A depot on the loopback interface, in a loop of its own."""
     loop, started = asyncio.new_event_loop(), threading.Event()
-    server = Depot(pi, find)
+    server = Depot(pi, find, opens)
 
     def run() -> None:
         loop.run_until_complete(server.start(address))

@@ -28,21 +28,21 @@ KEY = advert_key(TOKEN)
 def test_a_depot_has_a_table_of_things(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     pi = FakePi(tmp_path / "root")
-    assert find_thing(pi, "kubepi.pyz") is None
+    assert find_thing(pi, "kubepi.pyz", {}) is None
     for name in (FILE, f"{BACKUPS}/{OWN}", f"{COPIES}/{ELSE}", f"{BACKUPS}/notes", "/etc/shadow"):
         pi.put(name, name)
-    assert find_thing(pi, "kubepi.pyz") == pi.path(FILE)
-    about = find_thing(pi, "kubepi")
+    assert find_thing(pi, "kubepi.pyz", {}) == pi.path(FILE)
+    about = find_thing(pi, "kubepi", {})
     assert isinstance(about, bytes)
     digest = hashlib.sha256(FILE.encode()).hexdigest()
     assert json.loads(about) == {"version": VERSION, "built": BUILT, "sha256": digest}
-    listed = find_thing(pi, "backups")
+    listed = find_thing(pi, "backups", {})
     assert isinstance(listed, bytes)
     assert json.loads(listed) == [OWN, ELSE]
-    assert find_thing(pi, f"backup/{ELSE}") == pi.path(f"{COPIES}/{ELSE}")
+    assert find_thing(pi, f"backup/{ELSE}", {}) == pi.path(f"{COPIES}/{ELSE}")
     paths = ("backup/notes", "backup/../../../etc/shadow", "etc/shadow", "backup/", f"x/{OWN}")
     for other in paths:
-        assert find_thing(pi, other) is None
+        assert find_thing(pi, other, {}) is None
 
 
 def old_master(folder: Path) -> FakePi:

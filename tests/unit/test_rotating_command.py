@@ -1,0 +1,89 @@
+"""kubepi token rotate: one new token, whom it waits for, and what a second run does."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from kubepi.commands import token
+from kubepi.decide.goal import Secret
+from kubepi.errors import NoGoal
+from kubepi.machine import state
+from kubepi.machine.rotation import change, load
+from tests.fakes import FakePi
+from tests.scene import TOKEN, fresh_pi, give_token, init_goal
+
+KNOWN = {"b": ("pi2", "10.0.0.2"), "c": ("pi3", "10.0.0.3")}
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> FakePi:
+    pi = fresh_pi(tmp_path / "pi")
+    give_token(pi)
+    state.save_goal(pi, init_goal())
+    state.write_json(pi, state.KNOWN, KNOWN)
+    return pi
+
+
+def rotate(pi: FakePi, *options: str) -> int:
+    parser = argparse.ArgumentParser()
+    token.add_arguments(parser)
+    return token.run(parser.parse_args(["rotate", *options]), pi)
+
+
+def all_hear(pi: FakePi) -> None:
+    from kubepi.decide.rotation import Trust, heard, settle
+
+    for node in KNOWN:
+        change(pi, lambda t, node=node: heard(t, Trust.OURS, node, t.word))  # type: ignore[misc]
+    change(pi, lambda t: settle(t, KNOWN))
+
+
+def test_all_get_it(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    pi.clock.on_sleep.append(lambda: all_hear(pi))
+    assert rotate(pi) == 0
+    assert "All nodes have the new token" in capsys.readouterr().out
+    tokens = load(pi)
+    assert tokens is not None
+    assert tokens.number == 2
+    assert tokens.token != TOKEN
+    assert tokens.before == ""
+    assert state.read_secret(pi, Secret("token")) == tokens.token
+
+
+def test_who_is_off_is_named_and_the_same_command_goes_on(
+    pi: FakePi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rotate(pi) == 1
+    assert "Not heard with it yet: pi2, pi3." in capsys.readouterr().out
+    first = load(pi)
+    assert rotate(pi) == 1
+    assert load(pi) == first, "a second change while the first is under way"
+    pi.clock.on_sleep.append(lambda: all_hear(pi))
+    assert rotate(pi) == 0
+
+
+def test_a_dry_run_changes_nothing(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    before = pi.tree()
+    assert rotate(pi, "--dry-run") == 0
+    assert "pi2, pi3" in capsys.readouterr().out
+    assert pi.tree() == before
+
+
+def test_no_token_is_printed_or_logged(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    rotate(pi)
+    said = capsys.readouterr()
+    tokens = load(pi)
+    assert tokens is not None
+    for text in (said.out, said.err, *(" ".join(argv) for argv in pi.ran)):
+        assert tokens.token not in text
+        assert TOKEN not in text
+
+
+def test_a_pi_in_no_cluster_has_nothing_to_change(tmp_path: Path) -> None:
+    pi = fresh_pi(tmp_path / "pi")
+    with pytest.raises(NoGoal):
+        rotate(pi)
+    give_token(pi)
+    with pytest.raises(NoGoal, match="in no cluster"):
+        rotate(pi)
