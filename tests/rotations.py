@@ -22,11 +22,15 @@ from kubepi.decide.rotation import Tokens
 from kubepi.errors import UsageError
 
 TICK, AFTER = 2.0, 60.0  # seconds
+STALE = "ffff"
 
 
 @dataclass
 class Node:
-    """`tokens`, `known` and `number` are on its disk; what it heard is not."""
+    """`tokens`, `known` and `number` are on its disk; what it heard is not.
+
+    `known` grows by what is heard and told; a stale id in it is that of a card that is no more.
+    """
 
     name: str
     tokens: Tokens
@@ -45,7 +49,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Scene:
-    """Times in seconds; `cuts`: the share of changes of the disk at which the power goes."""
+    """Times in seconds; `cuts`: the share of changes of the disk at which the power goes.
+
+    `known`: whom each node knows at the start, all others by default. `joins`: who comes later,
+    when, with the token of which node typed in. `struck`: from when on each node strikes STALE,
+    which all of the start know then.
+    """
 
     seed: int
     size: int
@@ -54,12 +63,16 @@ class Scene:
     changes: tuple[tuple[float, int], ...]  # when, and on which node `token rotate` is typed
     off: tuple[tuple[int, float, float], ...] = ()
     halves: tuple[float, float, frozenset[int]] | None = None
+    known: tuple[frozenset[int], ...] = ()
+    joins: tuple[tuple[int, float, int], ...] = ()
+    struck: float | None = None
 
     @property
     def calm(self) -> float:
         """From here on nobody goes off, and nothing is lost but by chance."""
         times = [time for time, _ in self.changes] + [back for _, _, back in self.off]
-        return max([*times, self.halves[1] if self.halves else 0.0])
+        times += [self.halves[1] if self.halves else 0.0, self.struck or 0.0]
+        return max([*times, *(time for _, time, _ in self.joins)])
 
 
 def mutant(old: str, new: str) -> ModuleType:
@@ -77,6 +90,12 @@ class World:
         self.scene, self.chance, self.rules = scene, random.Random(scene.seed), rules
         names = [f"{number:04x}" for number in range(scene.size)]
         self.nodes = [Node(n, rules.Tokens("first token"), set(names) - {n}) for n in names]
+        for node, known in zip(self.nodes, scene.known, strict=False):
+            node.known = {names[number] for number in known}
+        for number, _, _ in scene.joins:
+            self.nodes[number] = Node(names[number], rules.Tokens("none yet"), set(), on=False)
+        for node in self.nodes:
+            node.known |= {STALE} if scene.struck is not None and node.on else set()
         self.made = itertools.count(1)
         self.order = itertools.count()
         self.events: list[tuple[float, int, Callable[[float], None]]] = []
@@ -85,8 +104,11 @@ class World:
         heapq.heappush(self.events, (time, next(self.order), what))
 
     def run(self, each_time: Callable[["World"], None] = lambda world: None) -> "World":
-        for number in range(len(self.nodes)):
-            self.at(self.chance.random(), partial(self.tick, number, 0))
+        for number, node in enumerate(self.nodes):
+            if node.on:
+                self.at(self.chance.random(), partial(self.tick, number, 0))
+        for number, time, by in self.scene.joins:
+            self.at(time, partial(self.join, number, by))
         for time, number in self.scene.changes:
             self.at(time, partial(self.rotate, number))
         for number, off, back in self.scene.off:
@@ -103,6 +125,14 @@ class World:
     def switch_off(self, number: int, now: float) -> None:
         node = self.nodes[number]
         node.on, node.life, node.sequences = False, node.life + 1, {}
+
+    def join(self, number: int, by: int, now: float) -> None:
+        """Somebody types in what `token show` says on the node `by`; that takes power there."""
+        if not self.nodes[by].on:
+            self.at(now + TICK, partial(self.join, number, by))
+            return
+        self.nodes[number].tokens = self.rules.Tokens(self.nodes[by].tokens.token)
+        self.switch_on(number, now)
 
     def switch_on(self, number: int, now: float) -> None:
         node = self.nodes[number]
@@ -124,7 +154,7 @@ class World:
 
     def rotate(self, number: int, now: float) -> None:
         node = self.nodes[number]
-        if not node.on:
+        if not node.on or not node.known:
             return
         try:
             after = self.rules.begin(node.tokens, f"token {next(self.made)}", node.known)
@@ -136,9 +166,11 @@ class World:
         node = self.nodes[number]
         if not node.on or node.life != life:
             return
-        self.keep(number, self.rules.settle(node.tokens, node.known), now)
-        if not node.on:
-            return
+        if self.scene.struck is not None and now >= self.scene.struck and STALE in node.known:
+            self.keep(number, self.rules.settle(node.tokens, {STALE}), now)
+            if not node.on:
+                return
+            node.known.discard(STALE)
         node.number += 1
         for other in range(len(self.nodes)):
             if other != number and self.passes(number, other, now):
@@ -163,6 +195,7 @@ class World:
         if trust is self.rules.Trust.NOT or advert.sequence <= last:
             return
         node.sequences[advert.node_id] = advert.sequence
+        node.known.add(advert.node_id)
         self.keep(number, self.rules.heard(node.tokens, trust, advert.node_id, advert.token), now)
         by = self.rules.to_ask_with(node.tokens, trust, advert.token)
         if by is not None and self.passes(number, sender, now):
@@ -174,18 +207,23 @@ class World:
         node, server = self.nodes[number], self.nodes[asked].tokens
         if not self.nodes[asked].on or by not in (server.token, server.before):
             return
-        if node.on and node.life == life and by in (node.tokens.token, node.tokens.before):
-            offer = self.rules.Offer(server.token, server.number, server.waiting)
-            known = node.known | server.waiting - {node.name}
-            self.keep(number, self.rules.follow(node.tokens, offer, known, by), now)
+        if not node.on or node.life != life:
+            return
+        offer = self.rules.Offer(server.token, server.number)
+        if self.rules.follow(node.tokens, offer, (), by) == node.tokens:
+            return
+        # first on the disk, so that the power may go between the two
+        node.known |= server.waiting - {node.name}
+        self.keep(number, self.rules.follow(node.tokens, offer, node.known, by), now)
 
     # --- what is seen of all ------------------------------------------------------------------
 
     def strangers(self) -> list[tuple[str, str]]:
-        """Pairs of which the one does not believe the other, whether they are on or not."""
+        """Pairs that know each other, and the one does not believe the other, on or not."""
         return [
             (hearer.name, sender.name)
             for hearer, sender in itertools.permutations(self.nodes, 2)
+            if sender.name in hearer.known and hearer.name in sender.known
             if self.rules.judge(hearer.tokens, sender.record(), sender.name, hearer.known)
             is self.rules.Trust.NOT
         ]

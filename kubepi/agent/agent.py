@@ -88,7 +88,10 @@ class Agent:
         self.tell_all = self.host.monotonic() + TELL_ALL
         self.heard = asyncio.Event()
         saved = state.read_json(self.host, state.KNOWN) or {}
-        self.known = {name: (node, address) for name, (node, address) in saved.items()}
+        named = {name: (node, address) for name, (node, address) in saved.items()}
+        self.known = self.rotating.with_waited(named)
+        if self.known != named:
+            state.write_json(self.host, state.KNOWN, self.known)
         self.written: Book | None = None
 
     def key(self) -> bytes | None:
@@ -160,7 +163,7 @@ class Agent:
         seeds = [] if goal is None else list(goal.settings["cluster.seeds"])
         heard = {peer.advert.address for peer in self.book.values() if peer.trusted}
         silent = {address for _, address in self.known.values()} - heard
-        return sorted({*seeds, *silent})
+        return sorted({*seeds, *silent} - {""})
 
     def whom_to_tell(self) -> list[str]:
         """A few of those that elect or join, in turn: multicast may reach us and not them.
@@ -178,7 +181,7 @@ class Agent:
         start = self.turn % max(len(waiting), 1)
         few = [*waiting[start:], *waiting[:start]][:TOLD_AT_ONCE]
         known = {address for _, address in self.known.values()} if now < self.tell_all else set()
-        return [*few, *sorted(known - {*few})]
+        return [*few, *sorted(known - {*few, ""})]
 
     def write_down(self) -> None:
         """Peers for the other commands, known peers for the next boot."""
@@ -189,7 +192,8 @@ class Agent:
             self.written = self.book
         gone = self.duties.returning.forgotten | self._forgotten()
         self.book = {name: peer for name, peer in self.book.items() if name not in gone}
-        told, self.rotating.found = self.rotating.found, {}
+        newer = self.rotating.newer()
+        told = {name: about for one in newer for name, about in one.waiting.items()}
         known = {n: about for n, about in {**told, **self.known}.items() if n not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":
@@ -197,9 +201,11 @@ class Agent:
             elif peer.trusted and peer.advert.address:
                 known[name] = (peer.advert.node, peer.advert.address)
         if known != self.known:
-            self.known = known
-            self.rotating.settle(known)
+            # a cut between two of these leaves nobody who is waited for and has no name here
+            self.rotating.settle(set(self.known) - set(known))
             state.write_json(self.host, state.KNOWN, known)
+            self.known = known
+        self.rotating.follow(newer, known)
 
     def _forgotten(self) -> set[str]:
         """Ids of nodes that a wish names, another's or our own; one that speaks again is back."""

@@ -86,7 +86,7 @@ def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
     if agent.obeying.wanted(agent.book, own_name):
         return partial(agent.obeying.do, agent.book, own_name)
     if agent.rotating.wanted():
-        return partial(agent.rotating.do, agent.known, partial(get_offer, host))
+        return partial(agent.rotating.do, partial(get_offer, host))
     if disabled.is_disabled(host):
         return None
     if agent.addressing.wanted(goal, agent.address()):

@@ -4,8 +4,9 @@ May touch: the token, and what is kept beside it. Tests: tests/unit/test_rotatin
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from kubepi.decide import rotation
 from kubepi.decide.adverts import Advert, decode, encode
@@ -23,17 +24,27 @@ Known = Mapping[str, tuple[str, str]]  # node id -> name, address
 Fetch = Callable[[str, str], str]  # address, token to ask with -> what the depot there has
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A newer token from `address`, asked for with the token `by`; whom the giver waits for."""
+
+    offer: Offer
+    by: str = field(repr=False)
+    waiting: Known
+    address: str
+
+
 @dataclass
 class Rotating:
     """`ahead`: nodes that have a newer token: address, and the token that opens their depot.
 
-    `found`: nodes that those wait for, and that were not known here; until the agent knows them.
+    `fetched`: tokens that are to be followed once the agent has written down whom they wait for.
     """
 
     host: Host
     own_id: str
     ahead: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
-    found: dict[str, tuple[str, str]] = field(default_factory=dict)
+    fetched: list[Fetched] = field(default_factory=list)
     not_before: float = 0.0
 
     def sign(self, advert: Advert) -> bytes | None:
@@ -55,7 +66,7 @@ class Rotating:
         trust = rotation.judge(tokens, record, node, known)
 
         def after(tokens: Tokens) -> Tokens:
-            return rotation.settle(rotation.heard(tokens, trust, node, word), known)
+            return rotation.heard(tokens, trust, node, word)
 
         if after(tokens) != tokens:
             changed = change(self.host, after)
@@ -66,14 +77,20 @@ class Rotating:
             self.ahead[node] = (advert.address, by)
         return Trust.NOT.value if trust is Trust.NOT else ""
 
-    def settle(self, known: Known) -> None:
-        """Somebody is not known any more, and not waited for either."""
-        change(self.host, lambda tokens: rotation.settle(tokens, known))
+    def settle(self, gone: Collection[str]) -> None:
+        """Those were forgotten, and are not waited for either."""
+        change(self.host, lambda tokens: rotation.settle(tokens, gone))
+
+    def with_waited(self, known: Known) -> dict[str, tuple[str, str]]:
+        """Whoever is waited for can be named, by the id where the name was lost."""
+        tokens = load(self.host)
+        lost = frozenset() if tokens is None else tokens.waiting - set(known)
+        return {**known, **{name: (name, "") for name in lost}}
 
     def wanted(self) -> bool:
         return bool(self.ahead) and self.host.monotonic() >= self.not_before
 
-    def do(self, known: Known, fetch: Fetch) -> None:
+    def do(self, fetch: Fetch) -> None:
         """Get the newer token; what fails is told and tried again."""
         self.not_before = self.host.monotonic() + TRY_AGAIN
         ahead, self.ahead = self.ahead, {}
@@ -86,12 +103,23 @@ class Rotating:
             except (KubepiError, ValueError) as error:
                 self.host.log.tell(f"agent: no token from {address} yet: {error}")
                 continue
-            self.found = {**self.found, **waiting}
-            self._follow(offer, known, by)
-            self.host.log.tell(f"agent: has the cluster's new token from {address}")
+            self.fetched.append(Fetched(offer, by, waiting, address))
 
-    def _follow(self, offer: Offer, known: Known, by: str) -> None:
-        change(self.host, lambda tokens: rotation.follow(tokens, offer, known, by))
+    def newer(self) -> list[Fetched]:
+        """What was fetched since the last call, and is newer than what is here."""
+        found = [self.fetched.pop(0) for _ in range(len(self.fetched))]
+        tokens = load(self.host) if found else None
+        if tokens is None:
+            return []
+        return [one for one in found if rotation.follow(tokens, one.offer, (), one.by) != tokens]
+
+    def follow(self, newer: Sequence[Fetched], known: Known) -> None:
+        """`known`: with those whom the givers wait for, on the disk."""
+        for one in newer:
+            before = load(self.host)
+            how = partial(rotation.follow, offer=one.offer, known=known, by=one.by)
+            if change(self.host, how) != before:
+                self.host.log.tell(f"agent: has the cluster's new token from {one.address}")
 
 
 def offered(host: Host, known: Known) -> bytes | None:
@@ -99,7 +127,7 @@ def offered(host: Host, known: Known) -> bytes | None:
     tokens = load(host)
     if tokens is None:
         return None
-    waiting = {name: known[name] for name in sorted(tokens.waiting) if name in known}
+    waiting = {name: known.get(name, (name, "")) for name in sorted(tokens.waiting)}
     data = {"token": tokens.token, "number": tokens.number, "waiting": waiting}
     return json.dumps(data).encode()
 
@@ -125,6 +153,6 @@ def _read(text: str, own_id: str) -> tuple[Offer, dict[str, tuple[str, str]]]:
         data = json.loads(text)
         waiting = {str(name): (str(node), str(at)) for name, (node, at) in data["waiting"].items()}
         waiting.pop(own_id, None)
-        return Offer(str(data["token"]), int(data["number"]), frozenset(waiting)), waiting
+        return Offer(str(data["token"]), int(data["number"])), waiting
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no offer of a token: {error}") from error

@@ -11,7 +11,7 @@ Tests: tests/unit/test_rotation.py, tests/laws/test_rotations.py.
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -61,7 +61,6 @@ class Offer:
 
     token: str = field(repr=False)
     number: int
-    waiting: frozenset[str]
 
 
 def read_mark(word: str) -> Mark | None:
@@ -106,18 +105,16 @@ def heard(tokens: Tokens, trust: Trust, node: str, word: str) -> Tokens:
         return tokens
     mark = read_mark(word)
     number = tokens.number if mark is None else max(tokens.number, mark[0])
-    if node not in tokens.waiting and number == tokens.number:
-        return tokens
-    return replace(tokens, number=number, waiting=tokens.waiting - {node})
+    return settle(replace(tokens, number=number), {node})
 
 
-def settle(tokens: Tokens, known: Collection[str]) -> Tokens:
-    """The token before is given up when everybody who is known has the new one."""
-    if not tokens.before:
-        return tokens
-    waiting = tokens.waiting & set(known)
-    if waiting == tokens.waiting and waiting:
-        return tokens
+def settle(tokens: Tokens, gone: Collection[str]) -> Tokens:
+    """Those ids are waited for no more; with the last one the token before is given up.
+
+    Who is only not known here is no such id: another node told of it, or the power went before
+    its name was on the disk.
+    """
+    waiting = tokens.waiting - set(gone)
     return replace(tokens, before=tokens.before if waiting else "", waiting=waiting)
 
 
@@ -129,12 +126,17 @@ def to_ask_with(tokens: Tokens, trust: Trust, word: str) -> str | None:
     return tokens.token if trust is Trust.AHEAD else tokens.before
 
 
-def follow(tokens: Tokens, offer: Offer, known: Iterable[str], by: str) -> Tokens:
-    """After a newer token was fetched, with the token `by`: this node waits for all the others."""
-    found = Tokens(offer.token, offer.number, by, frozenset(known) | offer.waiting)
+def follow(tokens: Tokens, offer: Offer, known: Collection[str], by: str) -> Tokens:
+    """After a newer token was fetched, with the token `by`: this node waits for all the others.
+
+    `known`: also those whom the giver waits for, which are on this node's disk by now.
+    """
+    if by not in (tokens.token, tokens.before):
+        return tokens  # it came from another node meanwhile
+    found = settle(Tokens(offer.token, offer.number, by, frozenset(known)), ())
     return found if found.mark > tokens.mark else tokens
 
 
 def waited_for(tokens: Tokens, known: Mapping[str, tuple[str, str]]) -> list[str]:
     """Names of the nodes that were not heard with the new token, for a person."""
-    return sorted(known[node][0] for node in tokens.waiting if node in known)
+    return sorted(known[node][0] if node in known else node for node in tokens.waiting)

@@ -16,6 +16,20 @@ from tests.rotations import Scene, World, mutant
 RUNS = 40
 
 
+def random_knowledge(chance: random.Random, size: int) -> tuple[frozenset[int], ...]:
+    """Each came while some of the others were off: who was on when one came knows it, and it him.
+
+    But for that all would know all.
+    """
+    known: list[set[int]] = [set() for _ in range(size)]
+    for number in range(1, size):
+        there = [other for other in range(number) if chance.random() < 0.5]
+        for other in there or [chance.randrange(number)]:
+            known[number].add(other)
+            known[other].add(number)
+    return tuple(frozenset(one) for one in known)
+
+
 def random_scene(seed: int, changes: int, at_once: bool = False) -> Scene:
     """With `at_once`, the network falls in two halves, and in each somebody changes the token."""
     chance = random.Random(seed)
@@ -32,7 +46,12 @@ def random_scene(seed: int, changes: int, at_once: bool = False) -> Scene:
         typed = ((20.0, 0), (20.0 + chance.uniform(0, 5), size - 1))
         off = [entry for entry in off if entry[0] not in (0, size - 1)]
         halves = (10.0, chance.uniform(30, 90), side)
-    return Scene(seed, size, chance.choice((0.0, 0.3, 0.6)), 0.3, typed, tuple(off), halves)
+    loss = chance.choice((0.0, 0.3, 0.6))
+    if at_once:
+        return Scene(seed, size, loss, 0.3, typed, tuple(off), halves)
+    known = random_knowledge(chance, size)
+    struck = chance.choice((None, chance.uniform(0, 60 * changes)))
+    return Scene(seed, size, loss, 0.3, typed, tuple(off), known=known, struck=struck)
 
 
 def everybody_has_the_same(world: World) -> bool:
@@ -66,8 +85,8 @@ def test_at_no_moment_is_there_a_node_that_another_does_not_believe() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("waiting = tokens.waiting & set(known)", "waiting = frozenset()"),
-        ("frozenset(known) | offer.waiting)", "frozenset())"),
+        ("waiting = tokens.waiting - set(gone)", "waiting = frozenset()"),
+        ("offer.number, by, frozenset(known)", "offer.number, by"),
         ("tokens.number + 1, tokens.token, frozenset(known)", "tokens.number + 1"),
     ],
     ids=["the old one given up at once", "nobody waited for", "no old one kept"],
@@ -106,4 +125,13 @@ def test_the_old_one_is_kept_for_a_node_that_is_off_until_it_is_forgotten() -> N
     world.run()
     kept = [node.tokens for node in world.nodes[:2]]
     assert all(tokens.before and tokens.waiting == {"0002"} for tokens in kept)
-    assert [rotation.settle(tokens, {"0000", "0001"}).before for tokens in kept] == ["", ""]
+    assert [rotation.settle(tokens, {"0002"}).before for tokens in kept] == ["", ""]
+
+
+def test_who_joined_while_one_was_off_waits_for_it_as_well() -> None:
+    """1 knows 0 alone; 2 was off when it came. It changes the token, or gets it changed."""
+    known = (frozenset({1, 2}), frozenset({0}), frozenset({0}))
+    for typed in (0, 1):
+        for seed in range(RUNS):
+            scene = Scene(seed, 3, 0.3, 0.3, ((5.0, typed),), ((2, 0.5, 80.0),), known=known)
+            assert everybody_has_the_same(World(scene).run()), scene

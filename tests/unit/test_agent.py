@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from kubepi.agent.agent import MOST_A_SECOND, SETTLED, TELL_ALL, Agent
+from kubepi.agent.rotating import Fetched
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS
 from kubepi.decide.peerbook import Peer
+from kubepi.decide.rotation import Offer, Tokens
 from kubepi.lan.peers import read_peers
-from kubepi.machine import state
+from kubepi.machine import rotation, state
 from kubepi.machine.facts import look
 from tests.boards.trees import pi_of
 from tests.fakes import FakePi
@@ -204,3 +206,32 @@ def test_a_decision_is_told_once(pi: FakePi, capsys: pytest.CaptureFixture[str])
     told = [line for line in capsys.readouterr().err.splitlines() if "agent: " in line]
     assert len(told) == 2
     assert told[1].endswith("agent: master is pi1")
+
+
+def test_whom_others_wait_for_is_known_before_their_token_is_followed(pi: FakePi) -> None:
+    """A cut between the two must not leave a token that waits for nobody."""
+    agent = settled(pi, join_goal())
+    agent.hear(record(MASTER))
+    waiting = {"3" * 16: ("pi3", "10.0.0.3")}
+    fetched = Fetched(Offer("the new one", 2), TOKEN, waiting, "10.0.0.1")
+    agent.rotating.fetched.append(fetched)
+    agent.write_down()
+    assert state.read_json(pi, state.KNOWN) == {
+        "1" * 16: ["pi1", "10.0.0.1"], "3" * 16: ["pi3", "10.0.0.3"]
+    }  # fmt: skip
+    assert rotation.load(pi) == Tokens("the new one", 2, TOKEN, frozenset({"1" * 16, "3" * 16}))
+    state.write_json(pi, state.KNOWN, {})
+    assert agent_of(pi).known["3" * 16] == ("3" * 16, "")
+    assert "" not in agent_of(pi).whom_to_ask(None)
+
+
+def test_who_is_forgotten_or_leaves_is_not_waited_for(pi: FakePi) -> None:
+    known = {"1" * 16: ("pi1", "10.0.0.1"), "2" * 16: ("pi2", "10.0.0.2")}
+    state.write_json(pi, state.KNOWN, known)
+    rotation.save(pi, Tokens("the new one", 2, TOKEN, frozenset(known)))
+    agent = settled(pi, join_goal())
+    agent.obeying.forgotten = {"pi2"}
+    agent.write_down()
+    agent.hear(record(replace(MASTER, state="leaving")))
+    agent.write_down()
+    assert rotation.load(pi) == Tokens("the new one", 2)

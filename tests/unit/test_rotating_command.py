@@ -32,11 +32,10 @@ def rotate(pi: FakePi, *options: str) -> int:
 
 
 def all_hear(pi: FakePi) -> None:
-    from kubepi.decide.rotation import Trust, heard, settle
+    from kubepi.decide.rotation import Trust, heard
 
     for node in KNOWN:
         change(pi, lambda t, node=node: heard(t, Trust.OURS, node, t.word))  # type: ignore[misc]
-    change(pi, lambda t: settle(t, KNOWN))
 
 
 def test_all_get_it(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:

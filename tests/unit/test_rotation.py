@@ -41,8 +41,8 @@ def said(tokens: Tokens, node: str = "a") -> bytes:
         (LOW, HIGH, "a", Trust.APART),
         (HIGH, LOW, "a", Trust.APART),
         (LOW, HIGH, "stranger", Trust.NOT),
-        (settle(AHEAD, ()), FIRST, "a", Trust.NOT),
-        (FIRST, settle(AHEAD, ()), "a", Trust.NOT),
+        (settle(AHEAD, KNOWN), FIRST, "a", Trust.NOT),
+        (FIRST, settle(AHEAD, KNOWN), "a", Trust.NOT),
         (heard(AHEAD, Trust.OURS, "a", ""), FIRST, "a", Trust.NOT),
         (FIRST, Tokens("other"), "a", Trust.NOT),
     ],
@@ -69,7 +69,7 @@ def test_what_is_no_mark(word: str) -> None:
 def test_the_last_change_has_to_reach_everybody_first() -> None:
     with pytest.raises(UsageError, match="has not reached 3 nodes yet"):
         begin(AHEAD, "three", KNOWN)
-    assert begin(settle(AHEAD, ()), "three", KNOWN).number == 3
+    assert begin(settle(AHEAD, KNOWN), "three", KNOWN).number == 3
 
 
 def test_who_is_heard_with_the_token_is_not_waited_for() -> None:
@@ -80,12 +80,13 @@ def test_who_is_heard_with_the_token_is_not_waited_for() -> None:
 
 
 def test_the_old_one_goes_with_the_last_who_is_waited_for() -> None:
-    assert settle(AHEAD, KNOWN) == AHEAD
-    for node in KNOWN:
-        left = heard(AHEAD, Trust.OURS, node, "")
-        assert settle(left, KNOWN).before == "one"
-    assert settle(AHEAD, {"a"}) == Tokens("two", 2, "one", frozenset({"a"}))
-    assert settle(AHEAD, ()) == Tokens("two", 2)
+    assert settle(AHEAD, ()) == AHEAD
+    left = AHEAD
+    for node in sorted(KNOWN):
+        assert left.before == "one"
+        left = heard(left, Trust.OURS, node, "")
+    assert left == settle(AHEAD, KNOWN) == Tokens("two", 2)
+    assert settle(AHEAD, {"b", "c"}) == Tokens("two", 2, "one", frozenset({"a"}))
     assert settle(FIRST, KNOWN) == FIRST
 
 
@@ -98,13 +99,15 @@ def test_a_newer_token_is_fetched_with_the_one_that_both_have() -> None:
     assert to_ask_with(FIRST, Trust.BEHIND, AHEAD.word) is None
 
 
-def test_who_fetched_it_waits_for_the_others_too() -> None:
-    got = follow(FIRST, Offer("two", 2, frozenset({"d"})), {"a", "b"}, "one")
+def test_who_fetched_it_waits_for_all_whom_it_knows() -> None:
+    got = follow(FIRST, Offer("two", 2), {"a", "b", "d"}, "one")
     assert got == Tokens("two", 2, "one", frozenset({"a", "b", "d"}))
-    assert follow(got, Offer("one", 1, frozenset()), {"a"}, "two") == got
+    assert follow(got, Offer("one", 1), {"a"}, "two") == got
+    assert follow(got, Offer("three", 3), {"a"}, "none of its") == got
+    assert follow(FIRST, Offer("two", 2), (), "one") == Tokens("two", 2)
 
 
 def test_a_token_that_was_typed_in_learns_its_number() -> None:
     typed = Tokens("two")
-    assert judge(typed, said(settle(AHEAD, ())), "a", KNOWN) is Trust.OURS
+    assert judge(typed, said(settle(AHEAD, KNOWN)), "a", KNOWN) is Trust.OURS
     assert heard(typed, Trust.OURS, "a", AHEAD.word) == Tokens("two", 2)
