@@ -21,7 +21,7 @@ from kubepi.decide.credentials import advert_key
 from kubepi.decide.rotation import Tokens
 from kubepi.errors import UsageError
 
-TICK, AFTER = 2.0, 60.0  # seconds
+TICK, AFTER, JOINING = 2.0, 60.0, 20.0  # seconds
 STALE = "ffff"
 
 
@@ -127,12 +127,18 @@ class World:
         node.on, node.life, node.sequences = False, node.life + 1, {}
 
     def join(self, number: int, by: int, now: float) -> None:
-        """Somebody types in what `token show` says on the node `by`; that takes power there."""
-        if not self.nodes[by].on:
-            self.at(now + TICK, partial(self.join, number, by))
+        """Somebody types in what `token show` says on the node `by`, until it is a member."""
+        node, shows = self.nodes[number], self.nodes[by]
+        if self.is_member(node):
             return
-        self.nodes[number].tokens = self.rules.Tokens(self.nodes[by].tokens.token)
-        self.switch_on(number, now)
+        if shows.on and node.tokens.token != shows.tokens.token:
+            node.tokens = self.rules.Tokens(shows.tokens.token)
+            self.switch_on(number, now)
+        self.at(now + JOINING, partial(self.join, number, by))
+
+    def is_member(self, node: Node) -> bool:
+        others = [other for other in self.nodes if other.name in node.known]
+        return any(node.name in other.known for other in others)
 
     def switch_on(self, number: int, now: float) -> None:
         node = self.nodes[number]
@@ -154,7 +160,7 @@ class World:
 
     def rotate(self, number: int, now: float) -> None:
         node = self.nodes[number]
-        if not node.on or not node.known:
+        if not node.on or not self.is_member(node):
             return
         try:
             after = self.rules.begin(node.tokens, f"token {next(self.made)}", node.known)
@@ -209,7 +215,8 @@ class World:
             return
         if not node.on or node.life != life:
             return
-        offer = self.rules.Offer(server.token, server.number)
+        have = frozenset(self.nodes[asked].known - server.waiting)
+        offer = self.rules.Offer(server.token, server.number, have)
         if self.rules.follow(node.tokens, offer, (), by) == node.tokens:
             return
         # first on the disk, so that the power may go between the two

@@ -128,7 +128,8 @@ def offered(host: Host, known: Known) -> bytes | None:
     if tokens is None:
         return None
     waiting = {name: known.get(name, (name, "")) for name in sorted(tokens.waiting)}
-    data = {"token": tokens.token, "number": tokens.number, "waiting": waiting}
+    have = sorted(set(known) - tokens.waiting)
+    data = {"token": tokens.token, "number": tokens.number, "waiting": waiting, "have": have}
     return json.dumps(data).encode()
 
 
@@ -153,6 +154,7 @@ def _read(text: str, own_id: str) -> tuple[Offer, dict[str, tuple[str, str]]]:
         data = json.loads(text)
         waiting = {str(name): (str(node), str(at)) for name, (node, at) in data["waiting"].items()}
         waiting.pop(own_id, None)
-        return Offer(str(data["token"]), int(data["number"])), waiting
+        have = frozenset(str(name) for name in data["have"])
+        return Offer(str(data["token"]), int(data["number"]), have), waiting
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no offer of a token: {error}") from error

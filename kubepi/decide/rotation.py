@@ -57,10 +57,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a node that is ahead gives to one that asks with the token before."""
+    """What a node that is ahead gives to one that asks with the token before.
+
+    `have`: ids that it was heard with the new token by; nobody else has to wait for them.
+    """
 
     token: str = field(repr=False)
     number: int
+    have: frozenset[str] = frozenset()
 
 
 def read_mark(word: str) -> Mark | None:
@@ -100,10 +104,10 @@ def judge(tokens: Tokens, record: bytes, node: str, known: Collection[str]) -> T
 
 
 def heard(tokens: Tokens, trust: Trust, node: str, word: str) -> Tokens:
-    """After an advert: one node less to wait for, if it has our token."""
-    if trust is not Trust.OURS:
+    """After an advert: one node less to wait for, if it has our token, or had it and went on."""
+    if trust not in (Trust.OURS, Trust.AHEAD):
         return tokens
-    mark = read_mark(word)
+    mark = read_mark(word) if trust is Trust.OURS else None
     number = tokens.number if mark is None else max(tokens.number, mark[0])
     return settle(replace(tokens, number=number), {node})
 
@@ -119,21 +123,30 @@ def settle(tokens: Tokens, gone: Collection[str]) -> Tokens:
 
 
 def to_ask_with(tokens: Tokens, trust: Trust, word: str) -> str | None:
-    """The token by which the newer one is fetched from that node; None if it has no newer one."""
+    """The token by which the newer one is fetched from that node; None if it has no newer one.
+
+    Nor is there one as long as this node waits for others: with a second change it would have no
+    place for the token that those have still.
+    """
     mark = read_mark(word)
-    if mark is None or mark <= tokens.mark or trust not in (Trust.AHEAD, Trust.APART):
-        return None
-    return tokens.token if trust is Trust.AHEAD else tokens.before
+    by = {Trust.AHEAD: tokens.token, Trust.APART: tokens.before}.get(trust)
+    is_newer = mark is not None and mark > tokens.mark
+    return by if by is not None and is_newer and _may_follow(tokens, by) else None
+
+
+def _may_follow(tokens: Tokens, by: str) -> bool:
+    return by == (tokens.before or tokens.token)
 
 
 def follow(tokens: Tokens, offer: Offer, known: Collection[str], by: str) -> Tokens:
-    """After a newer token was fetched, with the token `by`: this node waits for all the others.
+    """After a newer token was fetched, with the token `by`: this node waits for all the others,
+    but for those whom the giver heard with it.
 
     `known`: also those whom the giver waits for, which are on this node's disk by now.
     """
-    if by not in (tokens.token, tokens.before):
+    if not _may_follow(tokens, by):
         return tokens  # it came from another node meanwhile
-    found = settle(Tokens(offer.token, offer.number, by, frozenset(known)), ())
+    found = settle(Tokens(offer.token, offer.number, by, frozenset(known)), offer.have)
     return found if found.mark > tokens.mark else tokens
 
 

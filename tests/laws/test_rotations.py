@@ -4,6 +4,7 @@ tests/rotations.py simulates; what it holds is the product's own.
 """
 
 import random
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -30,8 +31,13 @@ def random_knowledge(chance: random.Random, size: int) -> tuple[frozenset[int], 
     return tuple(frozenset(one) for one in known)
 
 
-def random_scene(seed: int, changes: int, at_once: bool = False) -> Scene:
-    """With `at_once`, the network falls in two halves, and in each somebody changes the token."""
+def random_scene(
+    seed: int, changes: int, at_once: bool = False, joins: bool = False
+) -> Scene:
+    """With `at_once`, the network falls in two halves, and in each somebody changes the token.
+
+    With `joins` one comes later, with a typed token, and changes it once.
+    """
     chance = random.Random(seed)
     size = chance.randrange(2, 7)
     typed = tuple((chance.uniform(0, 60 * changes), chance.randrange(size)) for _ in range(changes))
@@ -51,7 +57,14 @@ def random_scene(seed: int, changes: int, at_once: bool = False) -> Scene:
         return Scene(seed, size, loss, 0.3, typed, tuple(off), halves)
     known = random_knowledge(chance, size)
     struck = chance.choice((None, chance.uniform(0, 60 * changes)))
-    return Scene(seed, size, loss, 0.3, typed, tuple(off), known=known, struck=struck)
+    scene = Scene(seed, size, loss, 0.3, typed, tuple(off), known=known, struck=struck)
+    if not joins:
+        return scene
+    time, by = chance.uniform(0, 60 * changes), chance.randrange(size)
+    later = (time + chance.uniform(5, 60), size)
+    return replace(
+        scene, size=size + 1, joins=((size, time, by),), changes=(*typed, later)
+    )
 
 
 def everybody_has_the_same(world: World) -> bool:
@@ -86,7 +99,7 @@ def test_at_no_moment_is_there_a_node_that_another_does_not_believe() -> None:
     ("old", "new"),
     [
         ("waiting = tokens.waiting - set(gone)", "waiting = frozenset()"),
-        ("offer.number, by, frozenset(known)", "offer.number, by"),
+        ("offer.number, by, frozenset(known)", "offer.number, by, frozenset()"),
         ("tokens.number + 1, tokens.token, frozenset(known)", "tokens.number + 1"),
     ],
     ids=["the old one given up at once", "nobody waited for", "no old one kept"],
@@ -111,6 +124,30 @@ def test_one_change_after_the_other() -> None:
         assert everybody_has_the_same(world), world.scene
         most = max(most, world.nodes[0].tokens.number)
     assert most > 2
+
+
+def test_one_that_joined_with_the_new_token_changes_it_again() -> None:
+    """While another is off that has the first token still."""
+    most = 0
+    for seed in range(RUNS):
+        world = World(random_scene(seed, 1, joins=True)).run()
+        assert everybody_has_the_same(world), world.scene
+        most = max(most, world.nodes[0].tokens.number)
+    assert most > 2
+
+
+def test_a_second_change_that_waits_for_nobody_is_noticed() -> None:
+    """2 is off until the end; 3 joins with the second token, and makes a third."""
+    scene = Scene(
+        1, 4, 0.0, 0.0, ((5.0, 0), (60.0, 3)), ((2, 0.5, 120.0),), joins=((3, 20.0, 0),),
+        known=(frozenset({1, 2}), frozenset({0, 2}), frozenset({0, 1})),
+    )  # fmt: skip
+    assert everybody_has_the_same(World(scene).run())
+    rules = mutant("return by == (tokens.before or tokens.token)", "return True")
+    assert not everybody_has_the_same(World(scene, rules).run())
+    rules = mutant("trust not in (Trust.OURS, Trust.AHEAD)", "trust is not Trust.OURS")
+    lost = (World(random_scene(seed, 1, joins=True), rules).run() for seed in range(RUNS))
+    assert not all(everybody_has_the_same(world) for world in lost)
 
 
 def test_two_changes_at_once_in_two_halves_of_a_network_become_one() -> None:

@@ -190,4 +190,5 @@ def test_the_offer_names_whom_the_giver_waits_for(nodes: tuple[Node, Node, Node]
     assert tokens is not None
     save(a.pi, replace(tokens, waiting=frozenset({"c", "lost"})))
     data = json.loads(offered(a.pi, a.known) or b"")
-    assert data == {"token": NEW, "number": 2, "waiting": {"c": ["pi3", "10.0.0.3"], "lost": ["lost", ""]}}
+    waiting = {"c": ["pi3", "10.0.0.3"], "lost": ["lost", ""]}
+    assert data == {"token": NEW, "number": 2, "waiting": waiting, "have": ["b"]}

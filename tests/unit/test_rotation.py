@@ -75,7 +75,9 @@ def test_the_last_change_has_to_reach_everybody_first() -> None:
 def test_who_is_heard_with_the_token_is_not_waited_for() -> None:
     left = heard(AHEAD, Trust.OURS, "a", AHEAD.word)
     assert left.waiting == {"b", "c"}
-    for trust in (Trust.AHEAD, Trust.BEHIND, Trust.APART, Trust.NOT):
+    gone_on = heard(AHEAD, Trust.AHEAD, "a", "9.abcdef")
+    assert gone_on == left, "who went on had it; the word is that of another token"
+    for trust in (Trust.BEHIND, Trust.APART, Trust.NOT):
         assert heard(AHEAD, trust, "a", "") == AHEAD
 
 
@@ -97,6 +99,23 @@ def test_a_newer_token_is_fetched_with_the_one_that_both_have() -> None:
     assert to_ask_with(AHEAD, Trust.OURS, AHEAD.word) is None
     assert to_ask_with(AHEAD, Trust.BEHIND, "") is None
     assert to_ask_with(FIRST, Trust.BEHIND, AHEAD.word) is None
+
+
+def test_no_second_change_is_followed_while_somebody_has_the_token_before() -> None:
+    """There would be no place for the first token, which one that is off has still."""
+    settled = settle(AHEAD, KNOWN)
+    third = begin(settled, "three", {"a"})
+    assert judge(AHEAD, said(third), "d", KNOWN) is Trust.AHEAD
+    assert to_ask_with(AHEAD, Trust.AHEAD, third.word) is None
+    assert follow(AHEAD, Offer("three", 3), KNOWN, "two") == AHEAD
+    assert to_ask_with(settled, Trust.AHEAD, third.word) == "two"
+    assert follow(settled, Offer("three", 3), KNOWN, "two").token == "three"
+
+
+def test_whom_the_giver_heard_with_it_need_not_be_waited_for() -> None:
+    """Such a one may have given the token before up, and would never be believed with that."""
+    got = follow(FIRST, Offer("two", 2, frozenset({"b"})), {"a", "b"}, "one")
+    assert got.waiting == {"a"}
 
 
 def test_who_fetched_it_waits_for_all_whom_it_knows() -> None:
