@@ -11,7 +11,7 @@ import asyncio
 from kubepi.cluster import kubectl
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
-from kubepi.decide.peerbook import Book, hear
+from kubepi.decide.peerbook import Book, hear, is_heard
 from kubepi.lan.discovery import listen
 from kubepi.machine import state
 from kubepi.machine.facts import look
@@ -53,7 +53,7 @@ async def _is_heard(host: Host) -> bool:
         book = hear(book, record, key, "", host.monotonic())
 
     def is_there() -> bool:
-        return node in book and book[node].trusted
+        return is_heard(book, node)  # also with a token that came after this card
 
     await listen("", note, is_there, LISTEN)
     return is_there()

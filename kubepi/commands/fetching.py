@@ -75,7 +75,7 @@ def _token(args: argparse.Namespace, host: Host) -> str:
 def _address_of(node: str, host: Host, token: str) -> str:
     if is_address(node):
         return node
-    book = listen_for(host, advert_key(token), (), LISTEN, until_master=False)
+    book = listen_for(host, [advert_key(token)], (), LISTEN, until_master=False)
     trusted = {peer.advert.node: peer.advert.address for peer in book.values() if peer.trusted}
     if node not in trusted:
         heard = f"heard with it: {', '.join(sorted(trusted))}" if trusted else "heard nobody"

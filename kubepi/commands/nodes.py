@@ -82,7 +82,9 @@ def _listen(args: argparse.Namespace, host: Host) -> Book:
     from kubepi.lan.rendezvous import listen_for
 
     print(f"listening for {args.wait:.0f} s …", file=sys.stderr)
-    return listen_for(host, _key(args, host), (), args.wait, until_master=False)
+    key = _key(args, host)
+    keys = [] if key is None else [key]
+    return listen_for(host, keys, (), args.wait, until_master=False)
 
 
 def _key(args: argparse.Namespace, host: Host) -> bytes | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from kubepi.cluster import kubectl
 from kubepi.decide.backup import BUSY, Manifest
+from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
-from kubepi.decide.peerbook import masters
+from kubepi.decide.peerbook import Book, masters, others_like
 from kubepi.errors import KubepiError, PreflightFailed
 from kubepi.lan.rendezvous import listen_for
 from kubepi.machine import etcd_data, state
@@ -19,11 +20,15 @@ from kubepi.machine.host import Host
 from kubepi.steps.backups import CLUSTER_ID
 from kubepi.steps.restoring import lives_here
 
+CA = "/etc/kubernetes/pki/ca.crt"
 LISTEN = 8.0  # seconds; an agent that is there answers the first question
 
 
-def refuse(host: Host, manifest: Manifest, source: Path, force: bool) -> None:
-    """
+def refuse(
+    host: Host, manifest: Manifest, source: Path, force: bool, given: str | None = None
+) -> None:
+    """`given`: the token that came with the command, which the cluster may have by now.
+
     Raises:
         PreflightFailed: this Pi cannot be that master, or must not; nothing was changed.
     """
@@ -40,7 +45,7 @@ def refuse(host: Host, manifest: Manifest, source: Path, force: bool) -> None:
     if goal is None and host.exists(kubectl.KUBELET):
         raise PreflightFailed("this Pi is in a cluster that kubepi did not make", "kubeadm reset")
     if not is_here:
-        _refuse_second_master(host, manifest, source)
+        _refuse_second_master(host, manifest, source, force, given)
     elif goal is not None and goal.verb == "init" and not force:
         _refuse_good_data(host)
 
@@ -58,13 +63,23 @@ def _refuse_good_data(host: Host) -> None:
         )
 
 
-def _refuse_second_master(host: Host, manifest: Manifest, source: Path) -> None:
+def _refuse_second_master(
+    host: Host, manifest: Manifest, source: Path, force: bool, given: str | None
+) -> None:
     """There must not be two: whoever has a living master adds one by join."""
     print(f"listening for {manifest.node} …", file=sys.stderr)
-    token = _token(source)
-    host.log.hide(token)
+    keys = [advert_key(token) for token in tokens_of(host, source, given)]
     seeds = [manifest.address] if manifest.address else []
-    book = listen_for(host, advert_key(token), seeds, LISTEN, until_master=False)
+    # its own id may be the one that is looked for: an agent that was replaced says nothing
+    book = listen_for(host, keys, seeds, LISTEN, until_master=False, own_too=True)
+    refuse_heard(book, manifest, ca_hash(_file(source, CA).decode(errors="replace")), force)
+
+
+def refuse_heard(book: Book, manifest: Manifest, ca: str, force: bool) -> None:
+    """
+    Raises:
+        PreflightFailed: a master that can be the one of the backup, or one beside it, is heard.
+    """
     for peer in masters(book.values()):
         advert = peer.advert
         raise PreflightFailed(
@@ -72,11 +87,27 @@ def _refuse_second_master(host: Host, manifest: Manifest, source: Path) -> None:
             "there must not be two",
             f"switch {advert.node} off for good, or run kubepi reset on it, then restore again",
         )
+    for advert in [] if force else others_like(book, manifest.node_id, ca):
+        raise PreflightFailed(
+            f"a master of this id or this CA is heard with another token: {advert.node} "
+            f"({advert.address}); there must not be two",
+            "if the token was changed since the backup, give the new one by --token-file FILE; "
+            "--force goes on if that one is known to be no master of this cluster",
+        )
 
 
-def _token(source: Path) -> str:
-    name = f"{state.STATE}/secrets/{Secret('token').name}"
-    found = read_files(source, lambda path: path == name)
-    if name not in found:
-        raise KubepiError(f"{source} holds no token", BUSY)
-    return found[name].decode().strip()
+def tokens_of(host: Host, source: Path, given: str | None) -> list[str]:
+    """All that the cluster may have now: the backup may be of before a change of it."""
+    name = state.secret_file(Secret("token"))
+    own = state.read_secret(host, Secret("token"))
+    found = [token for token in (_file(source, name).decode().strip(), own, given) if token]
+    for token in found:
+        host.log.hide(token)
+    return list(dict.fromkeys(found))
+
+
+def _file(source: Path, wanted: str) -> bytes:
+    found = read_files(source, lambda path: path == wanted)
+    if wanted not in found:
+        raise KubepiError(f"{source} holds no {wanted}", BUSY)
+    return found[wanted]

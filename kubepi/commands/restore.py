@@ -25,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="from_node", metavar="NODE", help="fetch the newest one of this node"
     )
-    parser.add_argument("--token-file", metavar="FILE", help="the token, for --from and the share")
+    parser.add_argument("--token-file", metavar="FILE", help="the cluster's token of today")
     changing.add_run_options(parser)
     parser.add_argument("--kit", metavar="DIR", help="offline kit with packages and images")
     parser.add_argument("--address", metavar="IP", help="address of this node in the cluster")
     parser.add_argument(
-        "--force", action="store_true", help="give up data of etcd that still opens"
-    )
+        "--force", action="store_true",
+        help="give up data of etcd that still opens, and a master heard with another token",
+    )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
     found = Path(args.file).absolute() if args.file else fetch_newest(args, host)
     source = opened(args, host, found)
     manifest = verify(source)
-    refuse(host, manifest, source, args.force)
+    given = changing.read_token(args, host)
+    refuse(host, manifest, source, args.force, given)
     if args.dry_run:
         print(f"would restore {manifest.said}, Kubernetes {manifest.kubernetes}")
         return 0

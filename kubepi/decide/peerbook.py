@@ -95,6 +95,20 @@ def masters(peers: Iterable[Peer]) -> list[Peer]:
     return sorted(found, key=lambda peer: (not peer.is_first, peer.advert.node))
 
 
+def is_heard(book: Book, node: str) -> bool:
+    """Whether anybody says that it is that node, believed or not: its token may be a newer one."""
+    return node in book or f"?{node}" in book
+
+
+def others_like(book: Book, node: str, ca: str) -> list[Advert]:
+    """Masters with another token that say they are that node, or have that CA."""
+    strangers = [peer.advert for peer in book.values() if not peer.trusted]
+    return [
+        advert for advert in strangers
+        if advert.role == "master" and (advert.node_id == node or (ca and advert.ca_hash == ca))
+    ]  # fmt: skip
+
+
 def clusters(peers: Iterable[Peer]) -> set[str]:
     """One entry for each control plane: masters with the same CA are one."""
     return {peer.advert.ca_hash or peer.advert.node_id for peer in masters(peers)}

@@ -8,7 +8,7 @@ import math
 import socket
 from collections.abc import Callable, Sequence
 
-from kubepi.decide.adverts import Advert
+from kubepi.decide.adverts import Advert, is_signed
 from kubepi.decide.peerbook import (
     Book,
     Rendezvous,
@@ -28,18 +28,24 @@ API_PORT = 6443
 
 
 def listen_for(
-    host: Host, key: bytes | None, seeds: Sequence[str], patience: float, until_master: bool
-) -> Book:
-    """All adverts heard in `patience` seconds; less, where one ready master is enough."""
+    host: Host, keys: Sequence[bytes], seeds: Sequence[str], patience: float, until_master: bool,
+    own_too: bool = False,
+) -> Book:  # fmt: skip
+    """All adverts heard in `patience` seconds; less, where one ready master is enough.
+
+    By each of `keys` they are believed; with `own_too` also of this Pi's own id.
+    """
     from kubepi.lan.discovery import listen
 
     book: Book = {}
     since: list[float] = []
 
-    own_id = (host.read(NODE_ID) or "").strip() if host.uid() == 0 else ""
+    is_asked = host.uid() == 0 and not own_too
+    own_id = (host.read(NODE_ID) or "").strip() if is_asked else ""
 
     def heard(record: bytes) -> None:
         nonlocal book
+        key = next((key for key in keys if is_signed(record, key)), next(iter(keys), None))
         book = hear(book, record, key, own_id, host.monotonic())
 
     def enough() -> bool:
@@ -90,7 +96,7 @@ def meet(host: Host, key: bytes, seeds: Sequence[str], patience: float) -> Adver
     Raises:
         KubepiError: none, two, a wrong token, another cluster: each with what was seen.
     """
-    book = listen_for(host, key, seeds, patience, until_master=True)
+    book = listen_for(host, [key], seeds, patience, until_master=True)
     found: Rendezvous = find_master(book.values(), host.monotonic())
     if found.master is None:
         asked = f"; asked directly, without an answer: {', '.join(seeds)}" if seeds else ""

@@ -8,6 +8,9 @@ import pytest
 from kubepi.agent.copied import find_own_place, judge
 from kubepi.cluster.kubectl import KUBELET
 from kubepi.commands.resume import _own_goal
+from kubepi.decide.adverts import Advert, encode
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.peerbook import hear, is_heard
 from kubepi.decide.plan import make_plan
 from kubepi.machine import state
 from kubepi.machine.facts import look
@@ -74,6 +77,15 @@ def test_a_copy_becomes_a_node_of_its_own(pi: FakePi) -> None:
     assert pi.read(MACHINE_ID) != OLD_ID
     assert not pi.exists(state.NODE_ID) and not pi.exists(state.COPIED)
     assert _own_goal(goal, pi) == goal
+
+
+@pytest.mark.parametrize("token", ["the card's", "a newer one"])
+def test_its_node_is_heard_with_whatever_token(token: str) -> None:
+    """The token may have been changed since the card was taken: two of one node are worse."""
+    record = encode(Advert(node_id="bb"), advert_key(token))
+    book = hear({}, record, advert_key("the card's"), "", 0.0)
+    assert is_heard(book, "bb")
+    assert not is_heard(book, "cc")
 
 
 @pytest.mark.parametrize("what", ["its own card", "in no cluster"])

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from kubepi.commands import restore
-from kubepi.commands.restorable import refuse
+from kubepi.commands.restorable import refuse, refuse_heard, tokens_of
+from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.backup import Manifest
+from kubepi.decide.credentials import advert_key
+from kubepi.decide.goal import Secret
+from kubepi.decide.peerbook import hear
 from kubepi.errors import KubepiError, PreflightFailed, UsageError
 from kubepi.machine import etcd_data, state
 from kubepi.machine.archive import verify
@@ -17,7 +21,7 @@ from kubepi.machine.backups import BACKUPS
 from kubepi.machine.restoring import lay_out
 from kubepi.steps.backups import CLUSTER_ID, BackupMade
 from tests.fakes import FakePi
-from tests.scene import KIT, fresh_pi, init_goal, join_goal
+from tests.scene import KIT, TOKEN, fresh_pi, init_goal, join_goal
 from tests.steps.test_backups import NAMES, with_etcd
 from tests.unit.test_bolt import database
 
@@ -69,6 +73,52 @@ def test_a_cluster_that_is_not_kubepis_is_left_alone(tmp_path: Path) -> None:
     other.put("/etc/kubernetes/kubelet.conf", "somebody's")
     with pytest.raises(PreflightFailed, match="kubepi did not make"):
         refuse(other, manifest, source, force=True)
+
+
+MASTER = Advert(node="pi7", node_id="aa", address="10.0.0.7", role="master", state="ready")
+
+
+@pytest.mark.parametrize(
+    ("advert", "token"),
+    [
+        (MASTER, "the new one"),
+        (replace(MASTER, node_id="bb", ca_hash="sha256:11"), "the new one"),
+        (replace(MASTER, node_id="bb"), TOKEN),
+    ],
+    ids=["the same id", "the same CA", "the same token"],
+)
+def test_a_master_that_lives_is_seen_whatever_its_token_is(
+    advert: Advert, token: str, tmp_path: Path
+) -> None:
+    """The backup may be of before a change of the token."""
+    _, _, manifest = the_master(tmp_path / "pi")
+    manifest = replace(manifest, node_id="aa")
+    book = hear({}, encode(advert, advert_key(token)), advert_key(TOKEN), "", 0.0)
+    with pytest.raises(PreflightFailed, match="there must not be two") as caught:
+        refuse_heard(book, manifest, "sha256:11", force=False)
+    if token == TOKEN:
+        with pytest.raises(PreflightFailed):
+            refuse_heard(book, manifest, "sha256:11", force=True)
+    else:
+        assert "--token-file" in caught.value.hint
+        refuse_heard(book, manifest, "sha256:11", force=True)
+
+
+def test_another_clusters_master_is_in_nobodys_way(tmp_path: Path) -> None:
+    _, _, manifest = the_master(tmp_path / "pi")
+    for advert in (replace(MASTER, node_id="bb"), replace(MASTER, node_id="bb", ca_hash="else")):
+        book = hear({}, encode(advert, advert_key("else")), advert_key(TOKEN), "", 0.0)
+        refuse_heard(book, replace(manifest, node_id="aa"), "sha256:11", force=False)
+        refuse_heard(book, replace(manifest, node_id="aa"), "", force=False)
+
+
+def test_it_is_listened_for_with_all_tokens_that_the_cluster_may_have(tmp_path: Path) -> None:
+    pi, source, _ = the_master(tmp_path / "pi")
+    of_backup = state.read_secret(pi, Secret("token"))
+    other = fresh_pi(tmp_path / "other")
+    assert tokens_of(other, source, None) == [of_backup]
+    state.save_secret(other, Secret("token"), "its own one")
+    assert tokens_of(other, source, "the new one") == [of_backup, "its own one", "the new one"]
 
 
 def asked(*words: str) -> argparse.Namespace:
