@@ -42,7 +42,8 @@ class Options:
     dry_run: bool = False
     reboot: bool = False
     ignore: Sequence[str] = ()
-    token: str | None = None
+    given: str | None = None  # a token, by a person
+    configured: str | None = None  # that of a kubepi.yaml
     quiet_ok: bool = False
 
 
@@ -75,9 +76,11 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
         _preflight(goal, facts, host, options)
+        if options.given is not None:
+            rotation.give(host, options.given)
+        elif options.configured is not None and not was_reached:
+            rotation.take(host, options.configured)
         if not was_reached:
-            if options.token is not None:
-                rotation.take(host, options.token)
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")
         counts = _run(goal, facts, host, options, was_reached)
@@ -96,7 +99,9 @@ def reconcile_up(goal: Goal, host: Host, options: Options) -> Done:
     if goal.verb not in ON_THE_WAY:
         return reconcile(goal, host, options)
     done = reconcile(goal, host, options)
-    return done if options.dry_run else reconcile(decided(goal, host), host, options)
+    # the token was taken, and may have been changed since
+    rest = replace(options, given=None, configured=None)
+    return done if options.dry_run else reconcile(decided(goal, host), host, rest)
 
 
 def prepare_first_boot(

@@ -22,8 +22,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def options(args: argparse.Namespace, token: str | None = None) -> Options:
-    return Options(args.dry_run, args.reboot, tuple(args.ignore), token)
+def options(
+    args: argparse.Namespace, given: str | None = None, configured: str | None = None
+) -> Options:
+    """`given`: a token that came with the command; `configured`: that of a kubepi.yaml."""
+    return Options(args.dry_run, args.reboot, tuple(args.ignore), given, configured)
 
 
 def need_root(host: Host, verb: str, dry_run: bool) -> None:

@@ -31,8 +31,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
     settings, flagged = wanted.settings_of(args, config, before, host)
     admin = changing.calling_user() or (None if before is None else before.admin)
     goal = Goal("init", settings, admin=admin, flagged=flagged)
-    token = changing.read_token(args, host) or config.token
-    done = reconcile(goal, host, changing.options(args, token))
+    given = changing.read_token(args, host)
+    done = reconcile(goal, host, changing.options(args, given, config.token))
     if not args.dry_run:
         print(_message(host, goal, changing.nothing_changed(done)))
     return 0

@@ -13,7 +13,7 @@ from kubepi.decide.masters import TWO
 from kubepi.errors import KubepiError, UsageError
 from kubepi.lan.peers import other_masters
 from kubepi.lan.rendezvous import meet
-from kubepi.machine import state
+from kubepi.machine import rotation, state
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 from kubepi.reconcile import reconcile
@@ -54,16 +54,25 @@ def run(args: argparse.Namespace, host: Host) -> int:
     settings, flagged = wanted.settings_of(args, config, before, host)
     admin = changing.calling_user() or (None if before is None else before.admin)
     goal = Goal("join", settings, admin=admin, flagged=flagged, as_master=asked == "master")
+    given = changing.read_token(args, host)
     if before is not None and state.goal_reached(host):
-        return _finish(args, host, goal, None)
-    token = _token(args, host, config.token)
+        return _finish(args, host, goal, given, None)
+    # one of before the last change of it finds nobody any more
+    configured = None if rotation.is_changed(host) else config.token
+    own = configured or state.read_secret(host, Secret("token"))
+    given = given or (_typed() if own is None else None)
+    token = given or own
+    assert token is not None
+    host.log.hide(token)
     master = _find(args, host, settings, token, "cluster.name" in config.own)
     settings["cluster.name"] = master.cluster
-    return _finish(args, host, goal, token)
+    return _finish(args, host, goal, given, configured)
 
 
-def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None) -> int:
-    done = reconcile(goal, host, changing.options(args, token))
+def _finish(
+    args: argparse.Namespace, host: Host, goal: Goal, given: str | None, configured: str | None
+) -> int:
+    done = reconcile(goal, host, changing.options(args, given, configured))
     name = goal.settings["cluster.name"]
     if args.dry_run:
         return 0
@@ -78,20 +87,14 @@ def _finish(args: argparse.Namespace, host: Host, goal: Goal, token: str | None)
     return 0
 
 
-def _token(args: argparse.Namespace, host: Host, configured: str | None) -> str:
-    token = changing.read_token(args, host) or configured
-    if token is None:
-        token = state.read_secret(host, Secret("token"))
-    if token is None and sys.stdin.isatty():
-        token = normalise_token(getpass.getpass("Token of the cluster: "))
-    if token is None:
-        raise UsageError(
-            "join needs the cluster's token",
-            "print it on the master with `sudo kubepi token show`, then give it by --token-file "
-            "FILE or KUBEPI_TOKEN, or type it on a terminal",
-        )
-    host.log.hide(token)
-    return token
+def _typed() -> str:
+    if sys.stdin.isatty():
+        return normalise_token(getpass.getpass("Token of the cluster: "))
+    raise UsageError(
+        "join needs the cluster's token",
+        "print it on the master with `sudo kubepi token show`, then give it by --token-file "
+        "FILE or KUBEPI_TOKEN, or type it on a terminal",
+    )
 
 
 def _find(

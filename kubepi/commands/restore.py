@@ -53,11 +53,11 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if args.force and not args.yes and not changing.agreed(_about(manifest), "Restore it?"):
         raise UsageError("restore was not confirmed; nothing was changed", "--yes does not ask")
     with state.locked(host, "restore"):
-        restoring.lay_out(host, source)
+        restoring.lay_out(host, source, given)
     before = state.load_goal(host)
     goal = _goal(args, host, manifest, before)
     try:
-        reconcile_up(goal, host, changing.options(args))
+        reconcile_up(goal, host, changing.options(args, given))
     except PreflightFailed:
         if state.load_goal(host) == before:  # nothing was changed, so nothing is left
             host.remove_tree(restoring.RESTORE)

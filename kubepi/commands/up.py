@@ -29,8 +29,8 @@ def run(args: argparse.Namespace, host: Host) -> int:
     config = load(host, wanted.flags(args))
     wanted.warn(config)
     settings, flagged = wanted.settings_of(args, config, before, host)
-    token = changing.read_token(args, host) or config.token
-    if token is None and state.read_secret(host, Secret("token")) is None:
+    given = changing.read_token(args, host)
+    if not (given or config.token) and state.read_secret(host, Secret("token")) is None:
         raise UsageError(
             "up needs the cluster's token: all Pis of a cluster have the same",
             "write it into kubepi.yaml as cluster.token, or give it by --token-file FILE; "
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     admin = changing.calling_user() or (None if before is None else before.admin)
     as_master = before is not None and before.as_master
     goal = Goal(verb, settings, admin=admin, flagged=flagged, as_master=as_master)
-    done = reconcile_up(goal, host, changing.options(args, token))
+    done = reconcile_up(goal, host, changing.options(args, given, config.token))
     now = state.load_goal(host)
     if not args.dry_run and now is not None:
         name = now.settings["cluster.name"]

@@ -6,7 +6,8 @@ seen at the next look. Tests: tests/unit/test_tokens.py.
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kubepi.decide.goal import Secret
 from kubepi.decide.rotation import FIRST, Tokens
@@ -43,29 +44,57 @@ def save(host: Host, tokens: Tokens) -> None:
     state.save_secret(host, TOKEN, tokens.token)
 
 
-def change(host: Host, how: Callable[[Tokens], Tokens]) -> Tokens | None:
-    """The agent and a command change it at the same time: one after the other.
-
-    Returns:
-        The tokens after it; None on a node that has none.
-    """
+@contextmanager
+def _locked(host: Host) -> Iterator[None]:
+    """The agent and a command change it at the same time: one after the other."""
     host.mkdir(state.RUN)
     descriptor = os.open(host.path(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def change(host: Host, how: Callable[[Tokens], Tokens]) -> Tokens | None:
+    """`how` decides by what is there at that moment.
+
+    Returns:
+        The tokens after it; None on a node that has none.
+    """
+    with _locked(host):
         tokens = load(host)
         after = None if tokens is None else how(tokens)
         if after is not None:
             save(host, after)
         return after
-    finally:
-        os.close(descriptor)
+
+
+def give(host: Host, token: str) -> None:
+    """One that a person gave with a command counts always: what is here may be wrong, or lost."""
+    with _locked(host):
+        tokens = load(host)
+        if tokens is not None and tokens.token == token:
+            return
+        if host.exists(FILE):
+            save(host, Tokens(token))  # also where it is the token before
+        else:
+            state.save_secret(host, TOKEN, token)
+        if tokens is not None:
+            host.log.tell("this Pi has the token that was given, and no more the one it had")
 
 
 def take(host: Host, token: str) -> None:
-    """One that was typed or configured; a kubepi.yaml of before the last change is out of date."""
+    """A configured one; a kubepi.yaml of before the last change is out of date."""
+    with _locked(host):
+        tokens = load(host)
+        if tokens is None or tokens.number == FIRST:
+            state.save_secret(host, TOKEN, token)
+        elif token != tokens.token:
+            host.log.line("decision: the configured token is old: the cluster's was changed since")
+
+
+def is_changed(host: Host) -> bool:
+    """Whether the cluster's token is another one than its first, as far as this node knows."""
     tokens = load(host)
-    if tokens is None or tokens.number == FIRST:
-        state.save_secret(host, TOKEN, token)
-    elif token != tokens.token:
-        host.log.line("decision: the configured token is not used: the cluster's was changed since")
+    return tokens is not None and tokens.number != FIRST

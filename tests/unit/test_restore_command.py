@@ -14,11 +14,12 @@ from kubepi.decide.backup import Manifest
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import hear
+from kubepi.decide.rotation import Tokens
 from kubepi.errors import KubepiError, PreflightFailed, UsageError
-from kubepi.machine import etcd_data, state
+from kubepi.machine import etcd_data, rotation, state
 from kubepi.machine.archive import verify
 from kubepi.machine.backups import BACKUPS
-from kubepi.machine.restoring import lay_out
+from kubepi.machine.restoring import content_of, lay_out
 from kubepi.steps.backups import CLUSTER_ID, BackupMade
 from tests.fakes import FakePi
 from tests.scene import KIT, TOKEN, fresh_pi, init_goal, join_goal
@@ -119,6 +120,22 @@ def test_it_is_listened_for_with_all_tokens_that_the_cluster_may_have(tmp_path: 
     assert tokens_of(other, source, None) == [of_backup]
     state.save_secret(other, Secret("token"), "its own one")
     assert tokens_of(other, source, "the new one") == [of_backup, "its own one", "the new one"]
+
+
+def test_a_given_token_comes_in_the_place_of_the_backups(tmp_path: Path) -> None:
+    pi, _, _ = the_master(tmp_path / "pi")
+    rotation.save(pi, Tokens("the second one", 2, TOKEN, frozenset({"bb"})))
+    BackupMade(NAMES[1]).apply(pi)
+    source, name = pi.path(f"{BACKUPS}/{NAMES[1]}"), state.secret_file(Secret("token"))
+    board = fresh_pi(tmp_path / "board")
+    lay_out(board, source)
+    assert content_of(board, name) == b"the second one\n"
+    assert content_of(board, rotation.FILE) is not None
+    lay_out(board, source, "the third one")
+    assert content_of(board, name) == b"the third one\n"
+    assert content_of(board, rotation.FILE) is None
+    lay_out(board, source, "the second one")
+    assert content_of(board, rotation.FILE) is not None
 
 
 def asked(*words: str) -> argparse.Namespace:

@@ -8,7 +8,7 @@ from kubepi.decide.goal import Secret
 from kubepi.decide.rotation import Tokens, begin, settle
 from kubepi.log import Log
 from kubepi.machine import rotation, state
-from kubepi.machine.rotation import FILE, load, save, take
+from kubepi.machine.rotation import FILE, give, is_changed, load, save, take
 from tests.fakedisk import PowerCut
 from tests.fakes import FakePi
 
@@ -88,6 +88,34 @@ def test_a_configured_token_of_before_the_change_is_not_taken(pi: FakePi) -> Non
         save(pi, tokens)
         take(pi, OLD)
         assert load(pi) == tokens
+
+
+@pytest.mark.parametrize("tokens", [FIRST, AHEAD, settle(AHEAD, {"a", "b"})])
+@pytest.mark.parametrize("given", ["a third one", OLD])
+def test_a_token_that_is_given_counts_always(tokens: Tokens, given: str, pi: FakePi) -> None:
+    """Whoever has a wrong one, or one that all others have given up, is cured by it."""
+    save(pi, tokens)
+    give(pi, given)
+    assert load(pi) == Tokens(given)
+    assert state.read_secret(pi, Secret("token")) == given
+
+
+def test_the_token_that_is_here_is_no_new_one(pi: FakePi) -> None:
+    save(pi, AHEAD)
+    give(pi, NEW)
+    assert load(pi) == AHEAD
+
+
+def test_the_first_token_comes_by_either_way(tmp_path: Path) -> None:
+    for way in (give, take):
+        (tmp_path / way.__name__).mkdir()
+        pi = FakePi(tmp_path / way.__name__)
+        way(pi, OLD)
+        assert load(pi) == FIRST
+        assert not is_changed(pi)
+        assert not pi.exists(FILE)
+        save(pi, AHEAD)
+        assert is_changed(pi)
 
 
 def test_neither_token_gets_into_the_log(tmp_path: Path) -> None:
