@@ -110,7 +110,10 @@ def prepare_first_boot(
     """What the hook of a prepared card does; after the reboot `resume` goes on with the goal."""
     with state.locked(host, "hook"):
         for name, value in secrets.items():
-            state.save_secret(host, Secret(name), value)
+            if name == rotation.TOKEN.name:
+                rotation.take(host, value)  # the card may be older than the last change of it
+            else:
+                state.save_secret(host, Secret(name), value)
         facts, progress = look(host), Terminal()
         if _is_of_another_cluster(host, facts):
             foreign = preflight.FOREIGN_CLUSTER

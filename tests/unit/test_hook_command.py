@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from kubepi.commands import hook
+from kubepi.decide.goal import Secret
+from kubepi.decide.rotation import Tokens
 from kubepi.errors import ConfigError, PreflightFailed, UsageError
-from kubepi.machine import state
+from kubepi.machine import rotation, state
 from kubepi.steps.install import FILE
 from kubepi.steps.wifi import PROFILE
 from tests.fakes import FakePi
@@ -64,6 +66,14 @@ def test_a_members_new_card_settings_count_and_its_goal_stays(pi: FakePi) -> Non
     assert pi.link_target("/etc/localtime") == "/usr/share/zoneinfo/Europe/Oslo"
     after = state.load_goal(pi)
     assert after is not None and after.verb == "join"
+
+
+def test_a_card_of_before_a_change_of_the_token_does_not_put_the_old_one_back(pi: FakePi) -> None:
+    hook.run(ARGUMENTS, pi)
+    rotation.save(pi, Tokens("the new one", 2))
+    write_config(pi, "")
+    hook.run(ARGUMENTS, pi)
+    assert state.read_secret(pi, Secret("token")) == "the new one"
 
 
 @pytest.mark.parametrize(
