@@ -23,6 +23,7 @@ from kubepi.machine.host import Host
 TOKEN_SECONDS = 3600
 RENEW_BEFORE = 900
 DRAIN_SECONDS = 60
+CERTIFICATES = "kubeadm-certs"  # for a further master, under a key that comes from the token
 
 
 def token_secret(token: str, now: float) -> str:
@@ -54,15 +55,18 @@ class Duties:
 
     host: Host
     token_until: float = 0.0
+    token: str = field(default="", repr=False)  # the cluster's, when it was looked at last
     left: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.returning = Returning(self.host)
+        self.token = self._token()
 
     def wanted(self, book: Book, known: Known) -> bool:
         """Whether there is anything to do; cheap, so that no thread is started for nothing."""
         return (
-            bool(self._joiners(book) and self._token_is_short())
+            self.token != self._token()
+            or bool(self._joiners(book) and self._token_is_short())
             or bool(self._leavers(book))
             or self.returning.wanted(book, known)
         )
@@ -72,6 +76,8 @@ class Duties:
         try:
             # before its new card has joined onto the stale Node
             self.returning.do(book, known)
+            if self.token != self._token():
+                self._follow_token()
             if self._joiners(book) and self._token_is_short():
                 self._make_token()
             for name, node in self._leavers(book).items():
@@ -105,6 +111,21 @@ class Duties:
 
     def _token_is_short(self) -> bool:
         return self.host.monotonic() > self.token_until - RENEW_BEFORE
+
+    def _token(self) -> str:
+        return state.read_secret(self.host, Secret("token")) or ""
+
+    def _follow_token(self) -> None:
+        """What was made of the token before lets nobody in any more."""
+        token = self._token()
+        if self.token:
+            old = f"bootstrap-token-{bootstrap_token(self.token).split('.')[0]}"
+            kubectl.tell(
+                self.host, "delete", "secret", old, CERTIFICATES, "--namespace=kube-system",
+                "--ignore-not-found",
+            )  # fmt: skip
+            self.host.log.tell("agent: the token was changed: what the one before opened is gone")
+        self.token, self.token_until = token, float("-inf")
 
     def _make_token(self) -> None:
         token = state.need_secret(self.host, Secret("token"))

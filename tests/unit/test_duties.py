@@ -10,7 +10,7 @@ import pytest
 from kubepi.agent.duties import RENEW_BEFORE, TOKEN_SECONDS, Duties, token_secret
 from kubepi.cluster.kubectl import ADMIN
 from kubepi.decide.adverts import Advert
-from kubepi.decide.credentials import bootstrap_token
+from kubepi.decide.credentials import bootstrap_token, new_token
 from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import SILENT_AFTER, Book, Peer
 from kubepi.decide.placing import MASTER
@@ -19,6 +19,7 @@ from kubepi.machine import state
 from tests.fakes import Answer, FakePi
 
 TOKEN = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk"
+NEW = new_token(b"another, of which there are so many")
 IDENTIFIER, SECRET = bootstrap_token(TOKEN).split(".")
 JOINER = Advert(node="pi2", node_id="bb", role="worker", state="joining", time=2000)
 LEAVER = replace(JOINER, state="leaving")
@@ -103,6 +104,25 @@ def test_the_token_is_made_once_and_renewed_before_it_ends(master: Master) -> No
     assert master.duties.wanted(book(JOINER), {})
     master.duties.do(book(JOINER), {})
     assert len(master.applied) == 2
+
+
+def test_a_changed_token_opens_at_once_and_the_one_before_nothing_more(master: Master) -> None:
+    master.duties.do(book(JOINER), {})
+    state.save_secret(master, Secret("token"), NEW)
+    assert master.duties.wanted({}, {}), "also while nobody joins"
+    master.broken = {"delete"}
+    master.duties.do(book(JOINER), {})
+    assert master.duties.wanted({}, {})
+    master.broken = set()
+    master.duties.do(book(JOINER), {})
+    assert master.told[1:] == [
+        f"delete secret bootstrap-token-{IDENTIFIER} kubeadm-certs",
+        "apply",
+    ]
+    secret = bootstrap_token(NEW).split(".")[1]
+    assert json.loads(master.applied[-1])["stringData"]["token-secret"] == secret
+    assert not master.duties.wanted(book(JOINER), {})
+    assert NEW not in repr(master.duties)
 
 
 @pytest.mark.parametrize("word", ["new", "ready", "starting"])
