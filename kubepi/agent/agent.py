@@ -30,7 +30,13 @@ from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS, address_of, api_address, host_lines, other_apis
-from kubepi.decide.peerbook import Book, find_master, forget_strangers, note
+from kubepi.decide.peerbook import (
+    Book,
+    earlier_cards,
+    find_master,
+    forget_strangers,
+    note,
+)
 from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
@@ -190,10 +196,11 @@ class Agent:
         if self.book != self.written:
             state.write_json(self.host, PEERS, to_json(self.book), 0o644)
             self.written = self.book
-        gone = self.duties.returning.forgotten | self._forgotten()
-        self.book = {name: peer for name, peer in self.book.items() if name not in gone}
         newer = self.rotating.newer()
         told = {name: about for one in newer for name, about in one.waiting.items()}
+        gone = self.duties.returning.forgotten | self._forgotten()
+        gone |= earlier_cards(self.book, {**told, **self.known}, self.said, now)
+        self.book = {name: peer for name, peer in self.book.items() if name not in gone}
         known = {n: about for n, about in {**told, **self.known}.items() if n not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":

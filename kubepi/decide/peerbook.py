@@ -85,6 +85,21 @@ def other_life(record: bytes, key: bytes | None, own_id: str, said: int) -> Adve
     return advert if key is not None and is_signed(record, key) else None
 
 
+def earlier_cards(
+    book: Book, known: Mapping[str, tuple[str, str]], own: Advert | None, now: float
+) -> set[str]:
+    """Ids of boards' earlier cards: a member of that name with another id is heard, they are not.
+
+    `own`: what this node says of itself; another node may tell of its earlier card.
+
+    One that only joins may be a duplicate; a master has its stale Node to see to first.
+    """
+    heard = {name for name, peer in book.items() if peer.trusted and not peer.is_silent(now)}
+    adverts = [*([] if own is None else [own]), *(book[name].advert for name in heard)]
+    names = {advert.node for advert in adverts if advert.state == "ready"}
+    return {name for name, (node, _) in known.items() if node in names and name not in heard}
+
+
 def forget_strangers(book: Book, now: float) -> Book:
     return {name: peer for name, peer in book.items() if peer.trusted or not peer.is_silent(now)}
 

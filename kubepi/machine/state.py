@@ -87,6 +87,12 @@ def mark_reached(host: Host) -> None:
     host.remove(PENDING)
 
 
+def known_nodes(host: Host) -> dict[str, tuple[str, str]]:
+    """Name and address by id, of all that the agent here ever believed and nobody took out."""
+    saved = read_json(host, KNOWN) or {}
+    return {node: (name, address) for node, (name, address) in saved.items()}
+
+
 def followed_share(host: Host) -> Share | None:
     """What this node has mounted, or last had."""
     return parse_share((host.read(SHARE) or "").strip())

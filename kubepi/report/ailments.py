@@ -9,10 +9,11 @@ from kubepi import BUILT
 from kubepi.cluster import kubectl
 from kubepi.decide import preflight
 from kubepi.decide.goal import Goal
+from kubepi.decide.rotation import waited_for
 from kubepi.decide.upgrade import AGAIN
 from kubepi.lan.peers import PEERS, read_peers
 from kubepi.log import LOG_FILE
-from kubepi.machine import etcd_data, state
+from kubepi.machine import etcd_data, rotation, state
 from kubepi.machine.backups import newest_good
 from kubepi.machine.certificates import ending_authorities
 from kubepi.machine.configfiles import load
@@ -63,7 +64,7 @@ def examine(host: ReadOnlyHost) -> list[Ailment]:
         # what lacks only for want of it has the same cure
         drift = [ailment for ailment in drift if not damage or ailment.name != "drift"]
         found += _clock(host) + _units(host) + damage + drift
-        found += _authorities(host) + _lan(goal, host)
+        found += _authorities(host) + _lan(goal, host) + _tokens(host)
     return found
 
 
@@ -82,6 +83,20 @@ def _authorities(host: ReadOnlyHost) -> list[Ailment]:
         Ailment("authority", f"all certificates rest on {name}, which {one.word(host.now())}", cure)
         for name, one in ending_authorities(host).items()
     ]
+
+
+def _tokens(host: ReadOnlyHost) -> list[Ailment]:
+    """A change that has not reached everybody; each name has a cure of its own."""
+    tokens = rotation.load(host)
+    if tokens is None or not tokens.before:
+        return []
+    return [
+        Ailment(
+            "token", f"the token before is still good for {name}, not heard since the change",
+            f"switch {name} on; if it is gone for good: sudo kubepi nodes forget {name}",
+        )
+        for name in waited_for(tokens, state.known_nodes(host))
+    ]  # fmt: skip
 
 
 def _power(host: ReadOnlyHost) -> list[Ailment]:

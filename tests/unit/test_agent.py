@@ -235,3 +235,18 @@ def test_who_is_forgotten_or_leaves_is_not_waited_for(pi: FakePi) -> None:
     agent.hear(record(replace(MASTER, state="leaving")))
     agent.write_down()
     assert rotation.load(pi) == Tokens("the new one", 2)
+
+
+def test_a_worker_waits_no_more_for_the_earlier_card_of_a_board_that_is_back(pi: FakePi) -> None:
+    """A fresh card is a node of its own, with the same name; the old id is never heard again."""
+    state.write_json(pi, state.KNOWN, {"3" * 16: ("pi1", "10.0.0.1")})
+    rotation.save(pi, Tokens("the new one", 2, TOKEN, frozenset({"3" * 16})))
+    agent = settled(pi, join_goal())
+    back = replace(MASTER, role="worker", state="joining", sequence=1)
+    agent.hear(record(back, "the new one"))
+    agent.write_down()
+    assert "3" * 16 in agent.known, "one that joins may find out yet that it is a duplicate"
+    agent.hear(record(replace(back, state="ready", sequence=2), "the new one"))
+    agent.write_down()
+    assert state.read_json(pi, state.KNOWN) == {"1" * 16: ["pi1", "10.0.0.1"]}
+    assert rotation.load(pi) == Tokens("the new one", 2)

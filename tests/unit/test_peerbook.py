@@ -10,6 +10,7 @@ from kubepi.decide.peerbook import (
     SILENT_AFTER,
     Book,
     Peer,
+    earlier_cards,
     find_master,
     forget_strangers,
     hear,
@@ -38,6 +39,19 @@ def strange(advert: Advert) -> Peer:
 
 
 LONG_AGO = NOW - SILENT_AFTER - 1
+
+
+def test_a_boards_earlier_card_is_told_by_its_name() -> None:
+    known = {"old": ("pi2", "10.0.0.2"), "else": ("pi3", "10.0.0.3")}
+    back = {"bb": ours(WORKER)}
+    assert earlier_cards(back, known, None, NOW) == {"old"}
+    assert earlier_cards({}, known, WORKER, NOW) == {"old"}, "of this very board"
+    both = {**back, "old": ours(replace(WORKER, node_id="old"))}
+    assert earlier_cards(both, known, None, NOW) == set(), "a duplicate: both are there"
+    joining = replace(WORKER, state="joining")
+    assert earlier_cards({}, known, joining, NOW) == set()
+    for peer in (ours(WORKER, LONG_AGO), ours(joining), strange(WORKER)):
+        assert earlier_cards({"bb": peer}, known, None, NOW) == set()
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import make_plan
-from kubepi.machine import state
+from kubepi.decide.rotation import Tokens
+from kubepi.machine import rotation, state
 from kubepi.machine.facts import look
 from kubepi.machine.runner import run_plan
 from kubepi.report.ailments import examine
 from kubepi.report.status import gather
 from tests.fakes import FakePi, Recorder
-from tests.scene import fresh_pi, give_token, init_goal, join_goal
+from tests.scene import TOKEN, fresh_pi, give_token, init_goal, join_goal
 
 
 def made(folder: Path, goal: Goal) -> FakePi:
@@ -53,6 +54,17 @@ def test_a_fresh_pi_is_told_what_to_do(tmp_path: Path) -> None:
     pi = fresh_pi(tmp_path / "pi")
     ailments = {ailment.name: ailment for ailment in examine(pi.read_only())}
     assert "kubepi init" in ailments["goal"].cure
+
+
+def test_who_has_the_old_token_still_is_named_on_each_node(tmp_path: Path) -> None:
+    pi = made(tmp_path / "pi", join_goal())
+    state.write_json(pi, state.KNOWN, {"bb": ["pi2", "10.0.0.2"], "cc": ["pi3", "10.0.0.3"]})
+    rotation.save(pi, Tokens("the new one", 2, TOKEN, frozenset({"bb"})))
+    found = [ailment for ailment in examine(pi.read_only()) if ailment.name == "token"]
+    assert ["pi2" in ailment.sentence for ailment in found] == [True]
+    assert "kubepi nodes forget pi2" in found[0].cure
+    rotation.save(pi, Tokens("the new one", 2))
+    assert all(ailment.name != "token" for ailment in examine(pi.read_only()))
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:
