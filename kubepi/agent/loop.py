@@ -66,7 +66,7 @@ async def run_agent(host: Host) -> None:
                 host.log.tell(f"agent: {error.sentence}")
             agent.log_decision(goal)
             if duty is None or duty.done():
-                work = _next_duty(agent, goal)
+                work = next_duty(agent, goal)
                 duty = None if work is None else asyncio.create_task(asyncio.to_thread(work))
             await _pause(agent.heard)
     finally:
@@ -76,17 +76,18 @@ async def run_agent(host: Host) -> None:
         await discovery.stop()
 
 
-def _next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
+def next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
     """What is due and takes longer than a tick; one at a time."""
     if goal is None:
         return None
     host, own_name = agent.host, agent.facts.host_name
     if host.exists(state.GOING_OFF) and agent.said is not None and agent.said.state == OFF:
         return partial(power_off, host)
-    if agent.obeying.wanted(agent.book, own_name):
-        return partial(agent.obeying.do, agent.book, own_name)
+    # first: what is to be fetched for a wish, the old token opens no more
     if agent.rotating.wanted():
         return partial(agent.rotating.do, partial(get_offer, host))
+    if not agent.rotating.fetched and agent.obeying.wanted(agent.book, own_name):
+        return partial(agent.obeying.do, agent.book, own_name)
     if disabled.is_disabled(host):
         return None
     if agent.addressing.wanted(goal, agent.address()):

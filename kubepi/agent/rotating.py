@@ -91,8 +91,10 @@ class Rotating:
         return bool(self.ahead) and self.host.monotonic() >= self.not_before
 
     def do(self, fetch: Fetch) -> None:
-        """Get the newer token; what fails is told and tried again."""
-        self.not_before = self.host.monotonic() + TRY_AGAIN
+        """Get the newer token; what fails is told and tried again.
+
+        Between two attempts, which may take their time, other duties have their turn.
+        """
         ahead, self.ahead = self.ahead, {}
         for address, by in ahead.values():
             tokens = load(self.host)
@@ -104,6 +106,7 @@ class Rotating:
                 self.host.log.tell(f"agent: no token from {address} yet: {error}")
                 continue
             self.fetched.append(Fetched(offer, by, waiting, address))
+        self.not_before = self.host.monotonic() + TRY_AGAIN
 
     def newer(self) -> list[Fetched]:
         """What was fetched since the last call, and is newer than what is here."""

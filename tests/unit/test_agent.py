@@ -1,18 +1,21 @@
 """kubepi/agent/agent.py: when a node speaks, whom it hears and asks, and what it writes down."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from kubepi.agent.agent import MOST_A_SECOND, SETTLED, TELL_ALL, Agent
+from kubepi.agent.loop import next_duty
 from kubepi.agent.rotating import Fetched
 from kubepi.decide.adverts import Advert, decode, encode, is_signed
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.hosts import HOSTS
 from kubepi.decide.peerbook import Peer
-from kubepi.decide.rotation import Offer, Tokens
+from kubepi.decide.rotation import Offer, Tokens, begin
+from kubepi.decide.wish import ENABLE, Wish
 from kubepi.lan.peers import read_peers
 from kubepi.machine import rotation, state
 from kubepi.machine.facts import look
@@ -250,3 +253,25 @@ def test_a_worker_waits_no_more_for_the_earlier_card_of_a_board_that_is_back(pi:
     agent.write_down()
     assert state.read_json(pi, state.KNOWN) == {"1" * 16: ["pi1", "10.0.0.1"]}
     assert rotation.load(pi) == Tokens("the new one", 2)
+
+
+def test_a_newer_token_is_fetched_before_a_wish_is_obeyed(pi: FakePi) -> None:
+    """What the wish wants from a depot, the old token opens no more; and a wish counts once."""
+    goal = join_goal()
+    agent = settled(pi, goal)
+    mine = agent.facts.host_name
+    tokens = begin(Tokens(TOKEN), "the new one", {"2" * 16})
+    wish = str(Wish("7" * 16, ENABLE, (mine,)))
+    advert = replace(MASTER, wish=wish, token=tokens.word, time=int(pi.now()))
+    agent.hear(encode(advert, advert_key("the new one"), advert_key(TOKEN)))
+    agent.write_down()
+    assert agent.obeying.wanted(agent.book, mine)
+    duty = next_duty(agent, goal)
+    assert isinstance(duty, partial) and duty.func == agent.rotating.do
+    offer = Fetched(Offer("the new one", 2), TOKEN, {}, "10.0.0.1")
+    agent.rotating.ahead = {}
+    agent.rotating.fetched.append(offer)
+    assert next_duty(agent, goal) is None, "it is followed at the next tick"
+    agent.write_down()
+    duty = next_duty(agent, goal)
+    assert isinstance(duty, partial) and duty.func == agent.obeying.do

@@ -163,6 +163,21 @@ def test_a_depot_that_does_not_answer_is_asked_again(nodes: tuple[Node, Node, No
     assert b.token() == NEW
 
 
+def test_the_pause_begins_after_the_attempt(nodes: tuple[Node, Node, Node]) -> None:
+    """Else one that takes long is followed by the next, and no other duty has its turn."""
+    a, b, _ = nodes
+    a.rotate()
+    b.hears(a)
+
+    def slow(address: str, token: str) -> str:
+        b.pi.clock.seconds += 2 * TRY_AGAIN
+        raise KubepiError("it does not answer", "")
+
+    b.rotating.do(slow)
+    b.hears(a)
+    assert not b.rotating.wanted()
+
+
 def test_a_node_without_a_token_believes_nobody(tmp_path: Path) -> None:
     rotating = Rotating(FakePi(tmp_path), "a")
     assert rotating.judge(b"", {}) == "no token here"
