@@ -86,6 +86,7 @@ class Agent:
         self.replaced = Replaced(self.host, self.own_id)
         self.renewing = Renewing(self.host)
         self.rotating = Rotating(self.host, self.own_id)
+        self.rotating.begin()
         self.voter = Voter(self.host, self.own_id)
         self.living = Living(self.host)
         self.led = Led(self.host)

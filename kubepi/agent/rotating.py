@@ -55,27 +55,32 @@ class Rotating:
         before = advert_key(tokens.before) if tokens.before else None
         return encode(advert, advert_key(tokens.token), before)
 
+    def begin(self) -> None:
+        """What a power cut in a change left between two files is put right."""
+        change(self.host, lambda tokens: rotation.settle(tokens, ()))
+
     def judge(self, record: bytes, known: Known) -> str:
         """Why a record is not believed; "" if it is. Who has our token is not waited for."""
-        tokens, advert = load(self.host), decode(record)
-        if tokens is None:
-            return "no token here"
+        advert, trust = decode(record), Trust.NOT
         if advert is None:
-            return Trust.NOT.value
+            return trust.value
         node, word = advert.node_id, advert.token
-        trust = rotation.judge(tokens, record, node, known)
 
-        def after(tokens: Tokens) -> Tokens:
-            return rotation.heard(tokens, trust, node, word)
-
-        if after(tokens) != tokens:
-            changed = change(self.host, after)
-            if tokens.before and changed is not None and not changed.before:
+        def hear(tokens: Tokens) -> Tokens:
+            """By the tokens of this very moment: a command may have changed them."""
+            nonlocal trust
+            trust = rotation.judge(tokens, record, node, known)
+            by = rotation.to_ask_with(tokens, trust, word)
+            if by is not None:
+                self.ahead[node] = (advert.address, by)
+            after = rotation.heard(tokens, trust, node, word)
+            if tokens.before and not after.before:
                 self.host.log.tell("agent: all have the new token: the one before is given up")
-        by = rotation.to_ask_with(tokens, trust, word)
-        if by is not None:
-            self.ahead[node] = (advert.address, by)
-        return Trust.NOT.value if trust is Trust.NOT else ""
+            return after
+
+        if change(self.host, hear) is None:
+            return "no token here"
+        return trust.value if trust is Trust.NOT else ""
 
     def settle(self, gone: Collection[str]) -> None:
         """Those were forgotten, and are not waited for either."""

@@ -30,6 +30,7 @@ def rotate(host: Host, dry_run: bool) -> int:
     tokens = load(host)
     if tokens is not None and tokens.before:
         print("The last change goes on; there is no other token.", file=sys.stderr)
+        change(host, lambda tokens: tokens)  # after a power cut it may not be in its place yet
     else:
         token = new_token(host.random("next token", RANDOM_BYTES))
         change(host, lambda tokens: rotation.begin(tokens, token, known))

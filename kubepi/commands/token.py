@@ -5,10 +5,9 @@ import argparse
 from kubepi.commands import changing
 from kubepi.commands.rotating import rotate
 from kubepi.decide.credentials import RANDOM_BYTES, new_token
-from kubepi.decide.goal import Secret
 from kubepi.errors import NoGoal
-from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.rotation import load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +24,12 @@ def run(args: argparse.Namespace, host: Host) -> int:
         print(new_token(host.random("token", RANDOM_BYTES)))
         return 0
     changing.need_root(host, f"token {args.action}", args.dry_run)
-    token = state.read_secret(host, Secret("token"))
-    if token is None:
+    tokens = load(host)  # right also after a power cut in a change
+    if tokens is None:
         raise NoGoal(
             "this Pi has no token yet", "kubepi init makes one; kubepi join asks for it"
         )
     if args.action == "rotate":
         return rotate(host, args.dry_run)
-    print(token)
+    print(tokens.token)
     return 0

@@ -275,3 +275,10 @@ def test_a_newer_token_is_fetched_before_a_wish_is_obeyed(pi: FakePi) -> None:
     agent.write_down()
     duty = next_duty(agent, goal)
     assert isinstance(duty, partial) and duty.func == agent.obeying.do
+
+
+def test_what_a_cut_left_in_a_change_is_put_right_at_the_start(pi: FakePi) -> None:
+    rotation.save(pi, Tokens("the new one", 2, TOKEN, frozenset({"2" * 16})))
+    pi.put(state.secret_file(Secret("token")), f"{TOKEN}\n")
+    agent_of(pi)
+    assert state.read_secret(pi, Secret("token")) == "the new one"

@@ -9,7 +9,8 @@ import pytest
 
 from kubepi.agent.rotating import THING, TRY_AGAIN, Rotating, offered, opens
 from kubepi.decide import rotation
-from kubepi.decide.adverts import Advert
+from kubepi.decide.adverts import Advert, encode
+from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
 from kubepi.decide.rotation import Tokens, waited_for
 from kubepi.errors import KubepiError
@@ -180,7 +181,8 @@ def test_the_pause_begins_after_the_attempt(nodes: tuple[Node, Node, Node]) -> N
 
 def test_a_node_without_a_token_believes_nobody(tmp_path: Path) -> None:
     rotating = Rotating(FakePi(tmp_path), "a")
-    assert rotating.judge(b"", {}) == "no token here"
+    record = encode(Advert(node_id="b"), advert_key(OLD))
+    assert rotating.judge(record, {}) == "no token here"
     assert rotating.sign(Advert(node_id="a")) is None
     assert offered(FakePi(tmp_path), {}) is None
     assert opens(FakePi(tmp_path), THING) == ()

@@ -69,6 +69,20 @@ def test_a_dry_run_changes_nothing(pi: FakePi, capsys: pytest.CaptureFixture[str
     assert pi.tree() == before
 
 
+def test_after_a_cut_in_the_change_the_token_is_in_its_place(
+    pi: FakePi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rotate(pi)
+    tokens = load(pi)
+    assert tokens is not None
+    pi.put(state.secret_file(Secret("token")), f"{TOKEN}\n")
+    capsys.readouterr()
+    assert token.run(argparse.Namespace(action="show", dry_run=False), pi) == 0
+    assert capsys.readouterr().out == f"{tokens.token}\n"
+    rotate(pi)
+    assert state.read_secret(pi, Secret("token")) == tokens.token
+
+
 def test_no_token_is_printed_or_logged(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
     rotate(pi)
     said = capsys.readouterr()
