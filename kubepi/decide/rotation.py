@@ -82,9 +82,9 @@ def begin(tokens: Tokens, token: str, known: Collection[str]) -> Tokens:
     if tokens.before:
         raise UsageError(
             f"the last change of the token has not reached {len(tokens.waiting)} nodes yet",
-            "kubepi nodes shows which: switch them on, or reset and forget them",
+            "sudo kubepi doctor names them: switch them on, or forget them",
         )
-    return Tokens(token, tokens.number + 1, tokens.token, frozenset(known))
+    return settle(Tokens(token, tokens.number + 1, tokens.token, frozenset(known)), ())
 
 
 def judge(tokens: Tokens, record: bytes, node: str, known: Collection[str]) -> Trust:

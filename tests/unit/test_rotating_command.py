@@ -11,7 +11,7 @@ from kubepi.errors import NoGoal
 from kubepi.machine import state
 from kubepi.machine.rotation import change, load
 from tests.fakes import FakePi
-from tests.scene import TOKEN, fresh_pi, give_token, init_goal
+from tests.scene import TOKEN, fresh_pi, give_token, init_goal, up_goal
 
 KNOWN = {"b": ("pi2", "10.0.0.2"), "c": ("pi3", "10.0.0.3")}
 
@@ -69,6 +69,35 @@ def test_a_dry_run_changes_nothing(pi: FakePi, capsys: pytest.CaptureFixture[str
     assert pi.tree() == before
 
 
+def test_a_dry_run_during_a_change_says_that_it_goes_on(
+    pi: FakePi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rotate(pi)
+    capsys.readouterr()
+    before = pi.tree()
+    assert rotate(pi, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "the last change would go on, with no other token; missing: pi2, pi3" in said
+    assert pi.tree() == before
+
+
+def test_alone_it_has_ended_at_once(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    state.write_json(pi, state.KNOWN, {})
+    assert rotate(pi) == 0
+    tokens = load(pi)
+    assert tokens is not None
+    assert (tokens.number, tokens.before) == (2, "")
+
+
+def test_it_says_what_a_person_has_to_do(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before it a stolen Pi is forgotten; after it what new cards are made from is changed."""
+    pi.clock.on_sleep.append(lambda: all_hear(pi))
+    rotate(pi)
+    said = capsys.readouterr()
+    assert "stolen" in said.err
+    assert "kubepi-cluster.yaml" in said.out
+
+
 def test_after_a_cut_in_the_change_the_token_is_in_its_place(
     pi: FakePi, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +110,12 @@ def test_after_a_cut_in_the_change_the_token_is_in_its_place(
     assert capsys.readouterr().out == f"{tokens.token}\n"
     rotate(pi)
     assert state.read_secret(pi, Secret("token")) == tokens.token
+
+
+def test_a_pi_on_its_way_into_a_cluster_changes_nothing_there(pi: FakePi) -> None:
+    state.save_goal(pi, up_goal())
+    with pytest.raises(NoGoal, match="in no cluster"):
+        rotate(pi)
 
 
 def test_no_token_is_printed_or_logged(pi: FakePi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,9 +67,14 @@ def test_what_is_no_mark(word: str) -> None:
 
 
 def test_the_last_change_has_to_reach_everybody_first() -> None:
-    with pytest.raises(UsageError, match="has not reached 3 nodes yet"):
+    with pytest.raises(UsageError, match="has not reached 3 nodes yet") as caught:
         begin(AHEAD, "three", KNOWN)
+    assert "kubepi doctor" in caught.value.hint
     assert begin(settle(AHEAD, KNOWN), "three", KNOWN).number == 3
+
+
+def test_who_knows_nobody_waits_for_nobody() -> None:
+    assert begin(FIRST, "two", ()) == Tokens("two", 2)
 
 
 def test_who_is_heard_with_the_token_is_not_waited_for() -> None:
