@@ -10,7 +10,7 @@ from functools import partial
 
 from kubepi.decide import rotation
 from kubepi.decide.adverts import Advert, decode, encode
-from kubepi.decide.credentials import advert_key, depot_key
+from kubepi.decide.credentials import advert_key, depot_key, normalise_token
 from kubepi.decide.rotation import Offer, Tokens, Trust
 from kubepi.errors import KubepiError
 from kubepi.lan.depot import fetch_text
@@ -71,7 +71,7 @@ class Rotating:
             nonlocal trust
             trust = rotation.judge(tokens, record, node, known)
             by = rotation.to_ask_with(tokens, trust, word)
-            if by is not None:
+            if by is not None and advert.address:
                 self.ahead[node] = (advert.address, by)
             after = rotation.heard(tokens, trust, node, word)
             if tokens.before and not after.before:
@@ -156,13 +156,13 @@ def opens(host: Host, thing: str) -> tuple[str, ...]:
 def _read(text: str, own_id: str) -> tuple[Offer, dict[str, tuple[str, str]]]:
     """
     Raises:
-        ValueError: it is no offer.
+        ValueError, KubepiError: it is no offer.
     """
     try:
         data = json.loads(text)
         waiting = {str(name): (str(node), str(at)) for name, (node, at) in data["waiting"].items()}
         waiting.pop(own_id, None)
         have = frozenset(str(name) for name in data["have"])
-        return Offer(str(data["token"]), int(data["number"]), have), waiting
+        return Offer(normalise_token(str(data["token"])), int(data["number"]), have), waiting
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no offer of a token: {error}") from error

@@ -31,7 +31,10 @@ def node_id(host: Host) -> str:
 
 
 def own_cluster_id(host: Host, token: str) -> str:
-    """A label, made from the first token and kept when the token is changed."""
+    """A label, made from the token that this node had first and kept when that is changed.
+
+    Who joins after a change makes it from a later one: it tells clusters apart for people only.
+    """
     found = (host.read(CLUSTER_ID) or "").strip()
     if not found:
         found = cluster_id(token)

@@ -1,7 +1,8 @@
 """Which adverts are believed, and what is known of each peer; pure.
 
-A peer is trusted by the MAC of its advert alone. An advert with a bad MAC, or a sequence number
-not above the last one heard from that node, is used for nothing.
+A peer is trusted by the MACs of its advert alone: the one by the cluster's token, and while that
+is changed a short one by the token before (rotation.py judges it). An advert with none that is
+good, or a sequence number not above the last one heard from that node, is used for nothing.
 """
 
 from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ import pytest
 from kubepi.agent.rotating import THING, TRY_AGAIN, Rotating, offered, opens
 from kubepi.decide import rotation
 from kubepi.decide.adverts import Advert, encode
-from kubepi.decide.credentials import advert_key
+from kubepi.decide.credentials import advert_key, new_token
 from kubepi.decide.goal import Secret
 from kubepi.decide.rotation import Tokens, waited_for
 from kubepi.errors import KubepiError
@@ -19,7 +19,7 @@ from kubepi.machine import state
 from kubepi.machine.rotation import change, load, save
 from tests.fakes import FakePi
 
-OLD, NEW = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk", "new-token-new-token"
+OLD, NEW = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk", new_token(b"another, of which there are so many")
 KNOWN = {"a": ("pi1", "10.0.0.1"), "b": ("pi2", "10.0.0.2"), "c": ("pi3", "10.0.0.3")}
 
 
@@ -140,7 +140,10 @@ def test_the_old_token_opens_the_depot_for_the_new_one_alone(
     assert opens(a.pi, "backups") == (NEW,)
 
 
-@pytest.mark.parametrize("answer", ["", "[]", "{}", '{"token": 1}', '{"waiting": 3}'])
+EMPTY = '{"token": "", "number": 9, "waiting": {}, "have": []}'
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "{}", '{"token": 1}', '{"waiting": 3}', EMPTY])
 def test_what_is_no_offer_changes_nothing(answer: str, nodes: tuple[Node, Node, Node]) -> None:
     a, b, _ = nodes
     a.rotate()
@@ -162,6 +165,31 @@ def test_a_depot_that_does_not_answer_is_asked_again(nodes: tuple[Node, Node, No
     assert b.rotating.wanted()
     b.fetches(a)
     assert b.token() == NEW
+
+
+def test_who_says_no_address_is_not_asked(nodes: tuple[Node, Node, Node]) -> None:
+    a, b, _ = nodes
+    a.rotate()
+    tokens = load(a.pi)
+    assert tokens is not None
+    nowhere = a.rotating.sign(Advert(node="pi1", node_id="a", token=tokens.word)) or b""
+    assert b.rotating.judge(nowhere, b.known) == ""
+    assert not b.rotating.wanted()
+
+
+def test_what_is_not_followed_is_not_told_as_taken(
+    nodes: tuple[Node, Node, Node], tmp_path: Path
+) -> None:
+    a, b, _ = nodes
+    a.rotate()
+    b.hears(a)
+    b.rotating.do(depots(a))
+    newer = b.rotating.newer()
+    assert newer
+    b.rotating.follow(newer, b.known)
+    b.rotating.follow(newer, b.known)
+    log = (tmp_path / "b" / "log").read_text()
+    assert log.count("has the cluster's new token") == 1
 
 
 def test_the_pause_begins_after_the_attempt(nodes: tuple[Node, Node, Node]) -> None:
