@@ -5,7 +5,8 @@ one before as long as a node that it knows was not heard with the newer one. So 
 of anybody: who is behind believes the short signature, sees the higher number, and fetches the
 token; who is ahead believes the older signature from those alone that it waits for.
 
-Two tokens made at once, in two halves of a network: the one with the higher mark wins.
+Two tokens made at once, in two halves of a network: the one with the higher mark wins. Whoever
+knows only nodes that had the lower one for a while may miss that: it is given the token by hand.
 Tests: tests/unit/test_rotation.py, tests/laws/test_rotations.py.
 """
 

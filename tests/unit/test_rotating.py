@@ -112,7 +112,7 @@ def test_who_is_not_known_yet_is_waited_for_all_the_same(nodes: tuple[Node, Node
     assert b.hears(a) == [""]
     tokens = load(b.pi)
     assert tokens is not None
-    assert (tokens.before, tokens.waiting) == (OLD, {"c"})
+    assert (tokens.before, tokens.waiting) == (OLD, frozenset({"c"}))
     assert b.rotating.with_waited(b.known) == {"a": KNOWN["a"], "c": ("c", "")}
 
 
