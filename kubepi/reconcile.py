@@ -76,10 +76,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
         _preflight(goal, facts, host, options)
-        if options.given is not None:
-            rotation.give(host, options.given)
-        elif options.configured is not None and not was_reached:
-            rotation.take(host, options.configured)
+        rotation.accept(host, options.given, None if was_reached else options.configured)
         if not was_reached:
             state.save_goal(host, goal)
         host.log.line(f"run {goal.verb} on {facts.host_name}")

@@ -70,6 +70,14 @@ def change(host: Host, how: Callable[[Tokens], Tokens]) -> Tokens | None:
         return after
 
 
+def accept(host: Host, given: str | None, configured: str | None) -> None:
+    """What a command came with: a person's word, or else a kubepi.yaml's."""
+    if given is not None:
+        give(host, given)
+    elif configured is not None:
+        take(host, configured)
+
+
 def give(host: Host, token: str) -> None:
     """One that a person gave with a command counts always: what is here may be wrong, or lost."""
     with _locked(host):
