@@ -70,7 +70,7 @@ def test_the_agent_lets_a_kubepi_of_its_own_collect(tmp_path: Path) -> None:
 
     program = ("/usr/bin/python3", "-I", str(pi.path(FILE)), "doctor", "--here", "--bundle")
     pi.changes(*program, script=doctor)
-    assert find_thing(pi, SUPPORT) == b"the archive"
+    assert find_thing(pi, SUPPORT, {}) == b"the archive"
     assert not pi.exists(OWN_PART)
     pi.changes(*program, script=lambda pi, argv, stdin: (1, "no room"))
-    assert find_thing(pi, SUPPORT) is None
+    assert find_thing(pi, SUPPORT, {}) is None

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from kubepi.cluster.kubectl import command
-from kubepi.decide.goal import Secret
+from kubepi.decide.rotation import Tokens
 from kubepi.errors import KubepiError
 from kubepi.log import LOG_FILE
 from kubepi.machine import state
 from kubepi.machine.bundles import read_bundle, write_bundle
+from kubepi.machine.rotation import save
 from kubepi.machine.state import GOAL
 from kubepi.report.support import (
     ASKED,
@@ -35,8 +36,7 @@ def pi(tmp_path: Path) -> FakePi:
     """Everything on it has said all of its secrets."""
     pi = master(tmp_path / "pi")
     state.save_goal(pi, init_goal())
-    state.save_secret(pi, Secret("token"), CANARY)
-    pi.put(f"{state.STATE}/secrets/rotation", json.dumps({"before": CANARY[::-1]}), 0o600)
+    save(pi, Tokens(CANARY, 2, CANARY[::-1], frozenset({"aa" * 8})))
     for name in (LOG_FILE, f"{LOG_FILE}.1", *FILES.values()):
         if name != state.GOAL:
             pi.put(name, f"{TOLD} {CANARY[::-1]}")
