@@ -5,15 +5,17 @@ import hashlib
 import io
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubepi.agent.rotating import opens
 from kubepi.decide import depot
 from kubepi.decide.credentials import depot_key
 from kubepi.decide.depot import PIECE, PORT, Request, read_answer, read_request, write_request
@@ -84,12 +86,11 @@ def pi_of(folder: Path, token: str = TOKEN) -> FakePi:
 
 @contextmanager
 def serving(
-    pi: FakePi, find: Callable[[str], Thing | None], address: str = SERVER,
-    opens: Callable[[str], Sequence[str]] = lambda thing: (TOKEN,),
+    pi: FakePi, find: Callable[[str], Thing | None], address: str = SERVER
 ) -> Iterator[None]:
     """A depot on the loopback interface, in a loop of its own."""
     loop, started = asyncio.new_event_loop(), threading.Event()
-    server = Depot(pi, find, opens)
+    server = Depot(pi, find, partial(opens, pi))
 
     def run() -> None:
         loop.run_until_complete(server.start(address))
