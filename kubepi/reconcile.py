@@ -23,6 +23,7 @@ from kubepi.machine import disabled, rotation, state, upgrading
 from kubepi.machine.facts import look
 from kubepi.machine.fitness import own_rank
 from kubepi.machine.host import Host, ReadOnlyHost
+from kubepi.machine.lock import locked
 from kubepi.machine.records import installed_addons
 from kubepi.machine.runner import Counts, preview, run_plan
 from kubepi.machine.step import Step
@@ -72,7 +73,7 @@ def reconcile(goal: Goal, host: Host, options: Options) -> Done:
         raise UsageError("this node is disabled", "sudo kubepi enable brings it back")
     if upgrading.is_on(host) and goal.verb != "reset":
         raise UsageError("this node is being upgraded", "sudo kubepi upgrade lets that end")
-    with state.locked(host, goal.verb):
+    with locked(host, goal.verb):
         was_reached = state.load_goal(host) == goal and state.goal_reached(host)
         facts = look(host)
         _preflight(goal, facts, host, options)
@@ -105,7 +106,7 @@ def prepare_first_boot(
     goal: Goal, host: Host, secrets: Mapping[str, str], keep_token: bool
 ) -> Counts:
     """What the hook of a prepared card does; after the reboot `resume` goes on with the goal."""
-    with state.locked(host, "hook"):
+    with locked(host, "hook"):
         for name, value in secrets.items():
             if name == rotation.TOKEN.name:
                 rotation.take(host, value)  # the card may be older than the last change of it
@@ -145,7 +146,7 @@ def reconcile_move(host: Host, options: Options) -> Done:
     """Go on with a move of the share to its end, then with all that rests on the share."""
     goal = state.load_goal(host)
     assert goal is not None, "a move is made by a master"
-    with state.locked(host, "storage migrate"):
+    with locked(host, "storage migrate"):
         host.log.line("run storage migrate")
         plan = move.plan(str(goal.settings["downloads.kit"]))
         _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
@@ -160,7 +161,7 @@ def reconcile_disabled(host: Host, wanted: Disabled, options: Options) -> None:
     if options.dry_run:
         _preview_plan(disable.plan(goal, wanted), ReadOnlyHost(host.root, host.log), options)
         return
-    with state.locked(host, "disable"):
+    with locked(host, "disable"):
         disabled.begin(host, wanted)
         host.log.line("run disable")
         _run_plan(disable.plan(goal, wanted), host, options, Terminal(quiet_ok=options.quiet_ok))
@@ -170,7 +171,7 @@ def reconcile_disabled(host: Host, wanted: Disabled, options: Options) -> None:
 
 def reconcile_first(host: Host, wanted: Disabled, plan: Sequence[Step]) -> None:
     """What comes before the rest of a plan, which waits for other nodes."""
-    with state.locked(host, "disable"):
+    with locked(host, "disable"):
         disabled.begin(host, wanted)
         _run_plan(plan, host, Options(), Terminal())
 
@@ -185,7 +186,7 @@ def reconcile_enabled(host: Host, options: Options) -> None:
         plan = [*enable.first(goal), *make_plan(goal, look(host), own_file())]
         _preview_plan(plan, host, options)
         return
-    with state.locked(host, "enable"):
+    with locked(host, "enable"):
         disabled.begin(host, replace(found, returning=True))
         host.log.line("run enable")
         _run_plan(enable.first(goal), host, options, Terminal(quiet_ok=options.quiet_ok))
@@ -197,7 +198,7 @@ def run_beside(verb: str, plan: Sequence[Step], host: Host, options: Options) ->
     """Steps of a command that leaves the goal as it is: a node that was done stays so."""
     if options.dry_run:
         return _preview_plan(plan, ReadOnlyHost(host.root, host.log), options)
-    with state.locked(host, verb):
+    with locked(host, verb):
         host.log.line(f"run {verb}")
         was_reached = state.goal_reached(host)
         try:

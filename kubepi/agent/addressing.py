@@ -13,6 +13,7 @@ from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.errors import KubepiError
 from kubepi.machine import certificates, state
 from kubepi.machine.host import Host
+from kubepi.machine.lock import locked
 from kubepi.steps.install import FILE
 
 TRY_AGAIN = 10.0  # seconds after a failure
@@ -84,6 +85,6 @@ def follow(host: Host, goal: Goal) -> None:
     from kubepi.steps.names import own_address
     from kubepi.steps.parts import make_right
 
-    with state.locked(host, "resume --addresses"):
+    with locked(host, "resume --addresses"):
         now = current(host, goal, own_address(host, goal))
         make_right(address.plan(goal, now), host)

@@ -12,6 +12,7 @@ from kubepi.decide.share import Own, wanted_share
 from kubepi.errors import KubepiError, NotYet
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.lock import locked
 
 TRY_AGAIN = 30.0  # seconds after a failure
 
@@ -43,7 +44,7 @@ class Following:
         from kubepi.steps.share import ShareMounted, ShareServed
 
         try:
-            with state.locked(self.host, "agent"):
+            with locked(self.host, "agent"):
                 make_right([ShareServed(goal), ShareMounted(goal)], self.host)
             self.host.log.tell(f"agent: the share is {state.followed_share(self.host) or 'none'}")
         except (KubepiError, NotYet, OSError) as error:

@@ -12,6 +12,7 @@ from kubepi.decide.values import Wrong
 from kubepi.errors import PreflightFailed, StepFailed, UsageError
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.lock import locked
 from kubepi.reconcile import Options, move_is_on, reconcile, reconcile_move
 from kubepi.steps.copying import unmount_outside
 from kubepi.steps.disks import FolderOpened
@@ -73,7 +74,7 @@ def begin(host: Host, goal: Goal, target: Place) -> None:
     if problem is not None:
         raise PreflightFailed(f"the share cannot move to {target}: {problem[0]}", problem[1])
     refuse_loners(users.loners(users.everything(host)))
-    with state.locked(host, "storage migrate"):
+    with locked(host, "storage migrate"):
         # first that something is to be gone on with, so that no boot overlooks it
         host.write(state.PENDING, "", 0o600)
         save_move(host, Move(source, target))
@@ -110,7 +111,7 @@ def _cancel(host: Host) -> int:
         )
     goal = state.load_goal(host)
     assert goal is not None
-    with state.locked(host, "storage migrate --cancel"):
+    with locked(host, "storage migrate --cancel"):
         start_users(host, move)
         unmount_outside(host)
         if move.target.device:
@@ -138,7 +139,7 @@ def _forget(args: argparse.Namespace, host: Host, goal: Goal) -> int:
 
 def forget(host: Host, move: Move) -> None:
     old = move.source
-    with state.locked(host, "storage migrate --forget-old"):
+    with locked(host, "storage migrate --forget-old"):
         if is_address(old.server):
             print(f"{old} is no disk of a Pi: what is on it stays; kubepi knows nothing of it now")
         elif old.server not in (MASTER, node_name(host)):

@@ -17,6 +17,7 @@ from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 from kubepi.machine.interfaces import read_network
 from kubepi.machine.kitfiles import CONTENTS
+from kubepi.machine.lock import locked
 from kubepi.reconcile import reconcile_up
 
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return 0
     if args.force and not args.yes and not changing.agreed(_about(manifest), "Restore it?"):
         raise UsageError("restore was not confirmed; nothing was changed", "--yes does not ask")
-    with state.locked(host, "restore"):
+    with locked(host, "restore"):
         restoring.lay_out(host, source, given)
     before = state.load_goal(host)
     goal = _goal(args, host, manifest, before)

@@ -15,6 +15,7 @@ from kubepi.errors import KubepiError, LockHeld, RebootNeeded, StepFailed
 from kubepi.lan.peers import wait_for_master
 from kubepi.machine import state, upgrading
 from kubepi.machine.host import Host
+from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
 from kubepi.reconcile import Options, reconcile, run_beside
 from kubepi.steps.upgrade_problems import need_right
@@ -49,7 +50,7 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
         _wait_after_boot(host, goal)
     else:
         need_right(host, goal, wanted)
-    with state.locked(host, "upgrade"):
+    with locked(host, "upgrade", waits=False):
         found = upgrading.begin(host, wanted)
     try:
         need_right(host, goal, found)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from kubepi.decide.goal import Goal, Secret
 from kubepi.decide.share import Share, parse_share
-from kubepi.errors import LockHeld, StepFailed
+from kubepi.errors import StepFailed
 from kubepi.machine.host import Host
 
 STATE = "/var/lib/kubepi"
@@ -212,32 +212,4 @@ def names_locked(host: Host) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def locked(host: Host, verb: str) -> Iterator[None]:
-    """One kubepi changes a Pi at a time.
-
-    Raises:
-        LockHeld: with the verb and process id of the other.
-    """
-    host.mkdir(RUN)
-    path = host.path(f"{RUN}/lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = path.read_text() or "another command"
-        os.close(descriptor)
-        raise LockHeld(
-            f"kubepi {holder} is changing this Pi at the moment",
-            "wait until it has ended; kubepi status shows how far it is",
-        ) from error
-    try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{verb} (process {os.getpid()})".encode())
-        yield
-    finally:
-        os.ftruncate(descriptor, 0)
         os.close(descriptor)

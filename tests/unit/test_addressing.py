@@ -9,6 +9,7 @@ from kubepi.agent.addressing import FOLLOW, TRY_AGAIN, Addressing, follow
 from kubepi.decide.hosts import HOSTS
 from kubepi.errors import KubepiError
 from kubepi.machine import state
+from kubepi.machine.lock import locked
 from tests.address_programs import API_NAME, OLD, moved_master
 from tests.certs import ENDS
 from tests.fakes import Answer, FakePi
@@ -79,7 +80,7 @@ def test_a_failure_is_tried_again_later(pi: FakePi) -> None:
 
 
 def test_a_command_at_work_is_not_disturbed(pi: FakePi) -> None:
-    with state.locked(pi, "reset"):
+    with locked(pi, "reset"):
         Addressing(pi).do(GOAL, OWN)
     assert pi.read(state.ADDRESSES) == f"{OLD} {OLD}\n"
 

@@ -9,6 +9,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.decide.share import Own, Share
 from kubepi.machine import state
+from kubepi.machine.lock import locked
 from kubepi.machine.state import followed_share
 from tests.fakes import FakePi
 from tests.scene import fresh_pi, join_goal, reset_goal
@@ -73,6 +74,6 @@ def test_a_failure_is_tried_again_later(tmp_path: Path) -> None:
 def test_a_command_at_work_is_not_disturbed(tmp_path: Path) -> None:
     pi = worker(tmp_path / "pi")
     hears(pi, str(THERE))
-    with state.locked(pi, "reset"):
+    with locked(pi, "reset"):
         Following(pi).do(GOAL)
     assert followed_share(pi) is None

@@ -1,12 +1,11 @@
-"""kubepi/machine/state.py: the lock, goals, secrets and kept copies below /var/lib/kubepi."""
+"""kubepi/machine/state.py: goals, secrets and kept copies below /var/lib/kubepi."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from kubepi.decide.goal import Admin, Goal, Secret
-from kubepi.errors import LockHeld, StepFailed
+from kubepi.errors import StepFailed
 from kubepi.machine import state
 from tests.fakes import FakePi, PowerCut
 from tests.scene import init_goal, join_goal, reset_goal
@@ -18,28 +17,6 @@ VALUE = "00108-1g818-60w40-j2gb1-g6gw3-rgdsk"
 @pytest.fixture
 def pi(tmp_path: Path) -> FakePi:
     return FakePi(tmp_path / "root", {"/etc/hostname": "pi7\n"})
-
-
-# --- the lock -----------------------------------------------------------------------------
-
-
-def test_a_second_holder_is_refused_with_the_name_of_the_first(pi: FakePi) -> None:
-    with state.locked(pi, "init"):
-        with pytest.raises(LockHeld) as caught, state.locked(pi, "reset"):
-            raise AssertionError("two at a time")
-        assert f"init (process {os.getpid()})" in caught.value.sentence
-        assert caught.value.hint
-        # and the refusal took nothing from the first
-        with pytest.raises(LockHeld, match="init"), state.locked(pi, "join"):
-            raise AssertionError("two at a time")
-
-
-def test_the_lock_is_free_again_after_an_error(pi: FakePi) -> None:
-    with pytest.raises(ValueError, match="a bug"), state.locked(pi, "init"):
-        raise ValueError("a bug")
-    with state.locked(pi, "join"):
-        assert (pi.read(f"{state.RUN}/lock") or "").startswith("join ")
-    assert pi.read(f"{state.RUN}/lock") == ""
 
 
 # --- goals --------------------------------------------------------------------------------
