@@ -13,7 +13,7 @@ from kubepi.cardlog import card_log
 from kubepi.decide import preflight
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.facts import Facts
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal, Secret
 from kubepi.decide.masters import becomes_master
 from kubepi.decide.plan import disable, enable, hook, make_plan, move
 from kubepi.errors import KubepiError, PreflightFailed, RebootNeeded, UsageError
@@ -108,7 +108,7 @@ def prepare_first_boot(
     """What the hook of a prepared card does; after the reboot `resume` goes on with the goal."""
     with locked(host, "hook"):
         for name, value in secrets.items():
-            if name == rotation.TOKEN.name:
+            if name == TOKEN.name:
                 rotation.take(host, value)  # the card may be older than the last change of it
             else:
                 state.save_secret(host, Secret(name), value)

@@ -9,7 +9,7 @@ Tests: tests/unit/test_admitting.py, tests/lab/test_masters.py.
 from kubepi.cluster import etcd
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import certificate_key
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.kubeadm_config import upload_documents
 from kubepi.decide.peerbook import Book
 from kubepi.decide.quorum import may_leave
@@ -33,7 +33,7 @@ def admit(host: Host, number: str, asker: Advert, book: Book) -> None:
     if goal is None or goal.role != "master" or not host.exists(state.WAS_MASTER):
         return
     _clear(host, asker, book)
-    key = certificate_key(state.need_secret(host, Secret("token")))
+    key = certificate_key(state.need_secret(host, TOKEN))
     host.log.hide(key)
     documents = upload_documents(pinned_version(host), goal.api_name, key)
     run_with_config(

@@ -28,7 +28,7 @@ from kubepi.decide.credentials import advert_key
 from kubepi.decide.disabled import DISABLED, DISABLING, ENABLING, OFF, SERVING
 from kubepi.decide.elect import Verdict
 from kubepi.decide.facts import Facts
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.hosts import HOSTS, address_of, api_address, host_lines, other_apis
 from kubepi.decide.peerbook import (
     Book,
@@ -94,15 +94,14 @@ class Agent:
         self.seen = last_seen(self.host)
         self.tell_all = self.host.monotonic() + TELL_ALL
         self.heard = asyncio.Event()
-        saved = state.read_json(self.host, state.KNOWN) or {}
-        named = {name: (node, address) for name, (node, address) in saved.items()}
+        named = state.known_nodes(self.host)
         self.known = self.rotating.with_waited(named)
         if self.known != named:
             state.write_json(self.host, state.KNOWN, self.known)
         self.written: Book | None = None
 
     def key(self) -> bytes | None:
-        token = state.read_secret(self.host, Secret("token"))
+        token = state.read_secret(self.host, TOKEN)
         return None if token is None else advert_key(token)
 
     def hear(self, record: bytes) -> None:

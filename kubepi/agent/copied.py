@@ -10,7 +10,7 @@ import asyncio
 
 from kubepi.cluster import kubectl
 from kubepi.decide.credentials import advert_key
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book, hear, is_heard
 from kubepi.lan.discovery import listen
 from kubepi.machine import state
@@ -43,7 +43,7 @@ async def find_own_place(host: Host) -> None:
 
 async def _is_heard(host: Host) -> bool:
     """Whether the node of this card speaks somewhere else."""
-    token = state.read_secret(host, Secret("token"))
+    token = state.read_secret(host, TOKEN)
     key = None if token is None else advert_key(token)
     node = (host.read(state.NODE_ID) or "").strip()
     book: Book = {}

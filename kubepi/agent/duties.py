@@ -13,7 +13,7 @@ from datetime import datetime
 from kubepi.agent.returning import Known, Returning
 from kubepi.cluster import etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book
 from kubepi.decide.placing import MASTER
 from kubepi.errors import KubepiError, NotYet
@@ -113,7 +113,7 @@ class Duties:
         return self.host.monotonic() > self.token_until - RENEW_BEFORE
 
     def _token(self) -> str:
-        return state.read_secret(self.host, Secret("token")) or ""
+        return state.read_secret(self.host, TOKEN) or ""
 
     def _follow_token(self) -> None:
         """What was made of the token before lets nobody in any more."""
@@ -128,7 +128,7 @@ class Duties:
         self.token, self.token_until = token, float("-inf")
 
     def _make_token(self) -> None:
-        token = state.need_secret(self.host, Secret("token"))
+        token = state.need_secret(self.host, TOKEN)
         # stdin, never argv: a process list is open to everybody
         self.host.log.hide(bootstrap_token(token).split(".")[1])
         kubectl.tell(

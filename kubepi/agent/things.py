@@ -1,7 +1,6 @@
 """What this node's depot has for others: kubepi, backups, a newer token, its part in a need.
 
 May touch: /run/kubepi/support.tar.gz, which another kubepi writes when somebody asks for it.
-
 Tests: tests/unit/test_things.py.
 """
 

@@ -21,7 +21,6 @@ PASSING = re.compile(
 )
 # one of the checks that /readyz lists (apiserver's pkg/server/healthz)
 CHECK = re.compile(r"\[-\]([\w./-]+) failed")
-NOT_WELL = "it answers, but these of its checks fail:"
 
 
 def kubeconfig(host: Host) -> str:
@@ -85,7 +84,7 @@ def is_ready(host: Host, config: str = "", server: str = "") -> str | None:
         return None
     said = result.stderr or result.stdout
     if failing := CHECK.findall(said):
-        return f"{NOT_WELL} {', '.join(failing)}"
+        return f"it answers, but these of its checks fail: {', '.join(failing)}"
     last = said.strip().splitlines()
     return last[-1][:160] if last else "no answer"
 

@@ -7,7 +7,7 @@ Tests: tests/unit/test_bundling.py, tests/lab/test_cluster.py.
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.errors import KubepiError
 from kubepi.lan.depot import SUPPORT, SUPPORT_SECONDS, fetch, own_key
 from kubepi.lan.peers import read_peers
@@ -45,7 +45,7 @@ def bundle(host: Host, own_part: Texts, file: str) -> None:
 
 def _others(host: Host) -> dict[str, str]:
     """Name -> address of the cluster's other nodes, as far as the agent knows them."""
-    if state.read_secret(host, Secret("token")) is None:
+    if state.read_secret(host, TOKEN) is None:
         return {}
     return {
         peer.advert.node: peer.advert.address

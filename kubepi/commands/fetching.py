@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubepi.commands import changing
 from kubepi.decide.credentials import advert_key, depot_key
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.share import is_address
 from kubepi.errors import KubepiError, UsageError
 from kubepi.lan.depot import backups_of, fetch
@@ -61,7 +61,7 @@ def _room_for(host: Host, file: str) -> str:
 def _token(args: argparse.Namespace, host: Host) -> str:
     token = changing.read_token(args, host) or load(host, {}).token
     if token is None:
-        token = state.read_secret(host, Secret("token"))
+        token = state.read_secret(host, TOKEN)
     if token is None:
         raise UsageError(
             "this backup opens with the cluster's token only",

@@ -66,9 +66,8 @@ def _wish(host: Host, name: str) -> None:
 
 def _addresses(host: Host) -> dict[str, str]:
     """Of all nodes that the agent here knows, by name."""
-    saved = state.read_json(host, state.KNOWN) or {}
     heard = [peer.advert for peer in read_peers(host).values() if peer.trusted]
-    known = {node: address for node, address in saved.values()}
+    known = dict(state.known_nodes(host).values())
     return known | {advert.node: advert.address for advert in heard}
 
 

@@ -8,7 +8,7 @@ from kubepi.commands import changing
 from kubepi.commands import settings as wanted
 from kubepi.decide.adverts import Advert
 from kubepi.decide.credentials import advert_key, normalise_token
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.masters import TWO
 from kubepi.errors import KubepiError, UsageError
 from kubepi.lan.peers import other_masters
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return _finish(args, host, goal, given, None)
     # one of before the last change of it finds nobody any more
     configured = None if rotation.is_changed(host) else config.token
-    own = configured or state.read_secret(host, Secret("token"))
+    own = configured or state.read_secret(host, TOKEN)
     given = given or (_typed() if own is None else None)
     token = given or own
     assert token is not None

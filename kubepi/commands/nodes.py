@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from kubepi.decide.credentials import advert_key
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.errors import UsageError
 from kubepi.lan.peers import PEERS, read_peers
@@ -93,7 +93,7 @@ def _key(args: argparse.Namespace, host: Host) -> bytes | None:
 
     token = read_token(args, host)
     if token is None and host.uid() == 0:
-        token = state.read_secret(host, Secret("token"))
+        token = state.read_secret(host, TOKEN)
     return None if token is None else advert_key(token)
 
 

@@ -4,15 +4,17 @@ Tests: tests/unit/test_restore_command.py.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from kubepi.cluster import kubectl
 from kubepi.decide.backup import BUSY, Manifest
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import advert_key
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book, masters, others_like
 from kubepi.errors import KubepiError, PreflightFailed
+from kubepi.lan.peers import CA
 from kubepi.lan.rendezvous import listen_for
 from kubepi.machine import etcd_data, state
 from kubepi.machine.archive import read_files
@@ -20,7 +22,7 @@ from kubepi.machine.host import Host
 from kubepi.steps.backups import CLUSTER_ID
 from kubepi.steps.restoring import lives_here
 
-CA = "/etc/kubernetes/pki/ca.crt"
+TOKEN_FILE = state.secret_file(TOKEN)
 LISTEN = 8.0  # seconds; an agent that is there answers the first question
 
 
@@ -68,11 +70,12 @@ def _refuse_second_master(
 ) -> None:
     """There must not be two: whoever has a living master adds one by join."""
     print(f"listening for {manifest.node} …", file=sys.stderr)
-    keys = [advert_key(token) for token in tokens_of(host, source, given)]
+    kept = kept_in(source)
+    keys = [advert_key(token) for token in tokens_of(host, kept, given)]
     seeds = [manifest.address] if manifest.address else []
     # its own id may be the one that is looked for: an agent that was replaced says nothing
     book = listen_for(host, keys, seeds, LISTEN, until_master=False, own_too=True)
-    refuse_heard(book, manifest, ca_hash(_file(source, CA).decode(errors="replace")), force)
+    refuse_heard(book, manifest, ca_hash(kept[CA]), force)
 
 
 def refuse_heard(book: Book, manifest: Manifest, ca: str, force: bool) -> None:
@@ -96,18 +99,19 @@ def refuse_heard(book: Book, manifest: Manifest, ca: str, force: bool) -> None:
         )
 
 
-def tokens_of(host: Host, source: Path, given: str | None) -> list[str]:
+def tokens_of(host: Host, kept: Mapping[str, str], given: str | None) -> list[str]:
     """All that the cluster may have now: the backup may be of before a change of it."""
-    name = state.secret_file(Secret("token"))
-    own = state.read_secret(host, Secret("token"))
-    found = [token for token in (_file(source, name).decode().strip(), own, given) if token]
+    own = state.read_secret(host, TOKEN)
+    found = [token for token in (kept[TOKEN_FILE].strip(), own, given) if token]
     for token in found:
         host.log.hide(token)
     return list(dict.fromkeys(found))
 
 
-def _file(source: Path, wanted: str) -> bytes:
-    found = read_files(source, lambda path: path == wanted)
-    if wanted not in found:
-        raise KubepiError(f"{source} holds no {wanted}", BUSY)
-    return found[wanted]
+def kept_in(source: Path) -> dict[str, str]:
+    """What tells the backup's cluster from others, in one pass over a large file."""
+    found = read_files(source, lambda path: path in (TOKEN_FILE, CA))
+    for wanted in (TOKEN_FILE, CA):
+        if wanted not in found:
+            raise KubepiError(f"{source} holds no {wanted}", BUSY)
+    return {name: content.decode(errors="replace") for name, content in found.items()}

@@ -4,7 +4,7 @@ import argparse
 
 from kubepi.commands import changing
 from kubepi.commands import settings as wanted
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.errors import UsageError
 from kubepi.machine import state
 from kubepi.machine.configfiles import load
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, host: Host) -> int:
     wanted.warn(config)
     settings, flagged = wanted.settings_of(args, config, before, host)
     given = changing.read_token(args, host)
-    if not (given or config.token) and state.read_secret(host, Secret("token")) is None:
+    if not (given or config.token) and state.read_secret(host, TOKEN) is None:
         raise UsageError(
             "up needs the cluster's token: all Pis of a cluster have the same",
             "write it into kubepi.yaml as cluster.token, or give it by --token-file FILE; "

@@ -101,8 +101,8 @@ class Others:
         now = self.host.monotonic()
         heard = [peer for peer in members(read_peers(self.host)) if not peer.is_silent(now)]
         names = {peer.advert.node for peer in heard}
-        known = state.read_json(self.host, state.KNOWN) or {}
-        for name in sorted({name for name, _ in known.values()} - names):
+        known = {name for name, _ in state.known_nodes(self.host).values()}
+        for name in sorted(known - names):
             self._give_up(name, "is not heard")
 
     def watch(self, has_done: Callable[[Peer], bool]) -> None:

@@ -17,6 +17,9 @@ class Secret:
     name: str
 
 
+TOKEN = Secret("token")  # the cluster's one
+
+
 @dataclass(frozen=True)
 class Admin:
     """The user who called sudo and gets a kubeconfig."""

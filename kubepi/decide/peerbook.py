@@ -5,7 +5,7 @@ is changed a short one by the token before (rotation.py judges it). An advert wi
 good, or a sequence number not above the last one heard from that node, is used for nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubepi.decide.adverts import Advert, decode, is_signed
@@ -45,10 +45,15 @@ Book = Mapping[str, Peer]
 
 def hear(book: Book, record: bytes, key: bytes | None, own_id: str, now: float) -> Book:
     """The book after a record was heard; the same book if it tells nothing new."""
-    if key is None:
-        return note(book, record, "no token here", own_id, now)
-    why = "" if is_signed(record, key) else "not signed with our token"
-    return note(book, record, why, own_id, now)
+    return note(book, record, why_not(record, () if key is None else (key,)), own_id, now)
+
+
+def why_not(record: bytes, keys: Collection[bytes]) -> str:
+    """Why a record is not believed by any of the keys; "" if it is."""
+    if not keys:
+        return "no token here"
+    is_good = any(is_signed(record, key) for key in keys)
+    return "" if is_good else "not signed with our token"
 
 
 def note(book: Book, record: bytes, why: str, own_id: str, now: float) -> Book:

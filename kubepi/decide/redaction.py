@@ -7,7 +7,8 @@ Tests: tests/unit/test_redaction.py.
 
 import re
 
-HIDDEN = "[secret]"
+from kubepi.log import HIDDEN
+
 SHAPES = (
     # a private key, whole or cut off
     r"""-----BEGIN [A-Z ]*PRIVATE KEY-----[^"']*?"""

@@ -16,7 +16,7 @@ from kubepi.decide import depot
 from kubepi.decide.backup import is_backup_name
 from kubepi.decide.credentials import depot_key
 from kubepi.decide.depot import LAST, PIECE, Request
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.errors import KubepiError
 from kubepi.lan.aead import TAG, seal, unseal
 from kubepi.machine import state
@@ -73,14 +73,16 @@ class Depot:
             self._busy -= 1
 
     async def _serve(self, request: Request | None, writer: asyncio.StreamWriter) -> None:
-        keys = [depot_key(token) for token in self._opens("" if request is None else request.thing)]
-        key = next((k for k in keys if request is not None and request.is_from(k)), b"")
-        code = self._judge(request, key)
-        thing = None
-        if request is not None and code == depot.OK:
+        if request is None:
+            writer.write(depot.write_answer(depot.FORBIDDEN))
+            return
+        keys = (depot_key(token) for token in self._opens(request.thing))
+        key = next((key for key in keys if request.is_from(key)), b"")
+        code, thing = self._judge(request, key), None
+        if code == depot.OK:
             # beside the loop: some things are made on request
             thing = await asyncio.to_thread(self._find, request.thing)
-        if request is None or thing is None:
+        if thing is None:
             writer.write(depot.write_answer(depot.NOT_FOUND if code == depot.OK else code))
             return
         salt = self._host.random("depot salt", 16).hex()
@@ -90,8 +92,8 @@ class Depot:
             async with asyncio.timeout(PIECE_SECONDS):
                 await writer.drain()
 
-    def _judge(self, request: Request | None, key: bytes) -> int:
-        if request is None or not key:
+    def _judge(self, request: Request, key: bytes) -> int:
+        if not key:
             return depot.FORBIDDEN
         now = int(self._host.now())
         if abs(request.time - now) > depot.SKEW:
@@ -148,7 +150,7 @@ def _exactly(stream: BinaryIO, length: int) -> bytes:
 
 
 def own_key(host: Host) -> bytes:
-    return depot_key(state.need_secret(host, Secret("token")))
+    return depot_key(state.need_secret(host, TOKEN))
 
 
 def fetch(

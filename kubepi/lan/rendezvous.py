@@ -8,14 +8,16 @@ import math
 import socket
 from collections.abc import Callable, Sequence
 
-from kubepi.decide.adverts import Advert, is_signed
+from kubepi.decide.adverts import Advert
 from kubepi.decide.peerbook import (
     Book,
     Rendezvous,
     find_master,
     forget_strangers,
     hear,
+    note,
     ready_masters,
+    why_not,
 )
 from kubepi.errors import KubepiError
 from kubepi.lan.direct import ask_once
@@ -45,8 +47,7 @@ def listen_for(
 
     def heard(record: bytes) -> None:
         nonlocal book
-        key = next((key for key in keys if is_signed(record, key)), next(iter(keys), None))
-        book = hear(book, record, key, own_id, host.monotonic())
+        book = note(book, record, why_not(record, keys), own_id, host.monotonic())
 
     def enough() -> bool:
         found = find_master(book.values(), host.monotonic())

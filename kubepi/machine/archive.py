@@ -41,19 +41,32 @@ def write_archive(
         manifest, files={SNAPSHOT: Stored(digest_of(snapshot), size, 0o600), **stored}
     )
 
-    def fill(stream: BinaryIO) -> None:
+    def fill(tar: tarfile.TarFile) -> None:
+        add(tar, MANIFEST, backup.to_text(whole).encode(), manifest.made)
+        entry = _entry(SNAPSHOT, size, manifest.made)
+        with snapshot.open("rb") as content:
+            tar.addfile(entry, content)
+        for path, (content_of, _mode) in sorted(files.items()):
+            add(tar, path.lstrip("/"), content_of, manifest.made)
+
+    write_tar(host, name, manifest.made, fill)
+
+
+def write_tar(host: Host, name: str, made: int, fill: Callable[[tarfile.TarFile], None]) -> None:
+    """Packed, for root alone, all of it or nothing; `made`: seconds since 1970.
+
+    Raises:
+        StepFailed: it cannot be written.
+    """
+
+    def pack(stream: BinaryIO) -> None:
         with (
-            gzip.GzipFile("", "wb", LEVEL, stream, mtime=manifest.made) as packed,
+            gzip.GzipFile("", "wb", LEVEL, stream, mtime=made) as packed,
             tarfile.open(fileobj=packed, mode="w") as tar,
         ):
-            _add(tar, MANIFEST, backup.to_text(whole).encode(), manifest.made)
-            entry = _entry(SNAPSHOT, size, manifest.made)
-            with snapshot.open("rb") as content:
-                tar.addfile(entry, content)
-            for path, (content_of, _mode) in sorted(files.items()):
-                _add(tar, path.lstrip("/"), content_of, manifest.made)
+            fill(tar)
 
-    write_stream(host, name, fill, 0o600)
+    write_stream(host, name, pack, 0o600)
 
 
 def _entry(name: str, size: int, made: int) -> tarfile.TarInfo:
@@ -62,7 +75,7 @@ def _entry(name: str, size: int, made: int) -> tarfile.TarInfo:
     return entry
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes, made: int) -> None:
+def add(tar: tarfile.TarFile, name: str, content: bytes, made: int) -> None:
     tar.addfile(_entry(name, len(content), made), io.BytesIO(content))
 
 

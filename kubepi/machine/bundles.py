@@ -3,38 +3,29 @@
 May touch: the file that it is told to write. Tests: tests/unit/test_support.py.
 """
 
-import gzip
-import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from kubepi.errors import KubepiError
+from kubepi.machine.archive import add, write_tar
 from kubepi.machine.host import Host
-from kubepi.machine.streams import write_stream
 
 LARGEST = 64_000_000  # bytes that one node's part may be, unpacked
 
 
 def write_bundle(host: Host, name: str, texts: Mapping[str, str]) -> None:
-    """Raises:
-    StepFailed: it cannot be written.
+    """
+    Raises:
+        StepFailed: it cannot be written.
     """
     made = int(host.now())
 
-    def fill(stream: BinaryIO) -> None:
-        with (
-            gzip.GzipFile("", "wb", 6, stream, mtime=made) as packed,
-            tarfile.open(fileobj=packed, mode="w") as tar,
-        ):
-            for path, text in texts.items():
-                content = text.encode(errors="replace")
-                entry = tarfile.TarInfo(path)
-                entry.size, entry.mtime, entry.mode = len(content), made, 0o600
-                tar.addfile(entry, io.BytesIO(content))
+    def fill(tar: tarfile.TarFile) -> None:
+        for path, text in texts.items():
+            add(tar, path, text.encode(errors="replace"), made)
 
-    write_stream(host, name, fill, 0o600)
+    write_tar(host, name, made, fill)
 
 
 def read_bundle(path: Path) -> dict[str, str]:

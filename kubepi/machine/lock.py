@@ -1,6 +1,7 @@
 """One kubepi changes a Pi at a time; a person waits for what systemd started, and not for a person.
 
-May touch: /run/kubepi/lock. Tests: tests/unit/test_lock.py.
+What the agent and a command change beside each other has a small lock of its own: `in_turn`.
+May touch: locks in /run/kubepi. Tests: tests/unit/test_lock.py.
 """
 
 import fcntl
@@ -19,6 +20,25 @@ LONGEST = 3600.0  # seconds that a plan may take which is waited for
 
 
 @contextmanager
+def in_turn(host: Host, what: str) -> Iterator[None]:
+    """The agent and a command change `what` at the same time: one after the other, in a moment."""
+    with _opened(host, f"{RUN}/{what}.lock") as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(host: Host, name: str) -> Iterator[int]:
+    """A lock goes with its descriptor."""
+    host.mkdir(RUN)
+    descriptor = os.open(host.path(name), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def locked(host: Host, verb: str, waits: bool = True) -> Iterator[None]:
     """One kubepi changes a Pi at a time.
 
@@ -28,10 +48,7 @@ def locked(host: Host, verb: str, waits: bool = True) -> Iterator[None]:
     Raises:
         LockHeld: with the verb and process id of the other.
     """
-    host.mkdir(RUN)
-    path = host.path(LOCK)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(host, LOCK) as descriptor:
         holder = _holder_if_held(descriptor)
         if holder is not None:
             if not waits or _unit_of(host, "self") or not _unit_of(host, _process(holder)):
@@ -44,8 +61,6 @@ def locked(host: Host, verb: str, waits: bool = True) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
 
 
 def _holder_if_held(descriptor: int) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kubepi.decide.backup import SNAPSHOT, Manifest, parse, to_text
+from kubepi.decide.goal import TOKEN
 from kubepi.errors import NotYet
 from kubepi.machine import rotation, state
 from kubepi.machine.archive import extract_snapshot, read_files, read_manifest
@@ -40,7 +41,7 @@ def lay_out(host: Host, source: Path, token: str | None = None) -> Manifest:
 
 def _with_token(files: Mapping[str, bytes], token: str) -> dict[str, bytes]:
     """What the backup knows of its own token's changes is of no use to another one."""
-    name = state.secret_file(rotation.TOKEN)
+    name = state.secret_file(TOKEN)
     if files.get(name, b"").decode().strip() == token:
         return dict(files)
     rest = {other: content for other, content in files.items() if other != rotation.FILE}

@@ -4,19 +4,15 @@ Root-only. What is here comes first, the token's own file after it: a power cut 
 seen at the next look. Tests: tests/unit/test_tokens.py.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.decide.rotation import FIRST, Tokens
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.lock import in_turn
 
-TOKEN = Secret("token")
 FILE = f"{state.STATE}/secrets/rotation"
-LOCK = f"{state.RUN}/token.lock"
 
 
 def load(host: Host) -> Tokens | None:
@@ -44,25 +40,13 @@ def save(host: Host, tokens: Tokens) -> None:
     state.save_secret(host, TOKEN, tokens.token)
 
 
-@contextmanager
-def _locked(host: Host) -> Iterator[None]:
-    """The agent and a command change it at the same time: one after the other."""
-    host.mkdir(state.RUN)
-    descriptor = os.open(host.path(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def change(host: Host, how: Callable[[Tokens], Tokens]) -> Tokens | None:
     """`how` decides by what is there at that moment.
 
     Returns:
         The tokens after it; None on a node that has none.
     """
-    with _locked(host):
+    with in_turn(host, "token"):
         tokens = load(host)
         after = None if tokens is None else how(tokens)
         if after is not None:
@@ -80,7 +64,7 @@ def accept(host: Host, given: str | None, configured: str | None) -> None:
 
 def give(host: Host, token: str) -> None:
     """One that a person gave with a command counts always: what is here may be wrong, or lost."""
-    with _locked(host):
+    with in_turn(host, "token"):
         tokens = load(host)
         if tokens is not None and tokens.token == token:
             return
@@ -94,7 +78,7 @@ def give(host: Host, token: str) -> None:
 
 def take(host: Host, token: str) -> None:
     """A configured one; a kubepi.yaml of before the last change is out of date."""
-    with _locked(host):
+    with in_turn(host, "token"):
         tokens = load(host)
         if tokens is None or tokens.number == FIRST:
             state.save_secret(host, TOKEN, token)

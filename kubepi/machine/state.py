@@ -5,11 +5,7 @@ intent; whether work is done is always seen on the machine itself.
 """
 
 import base64
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -201,15 +197,3 @@ def restart_flag(unit: str) -> str:
 def want_restart(host: Host, unit: str) -> None:
     """Before a unit's file changes; a reboot forgets it, since it starts the unit anew."""
     host.write(restart_flag(unit), "")
-
-
-@contextmanager
-def names_locked(host: Host) -> Iterator[None]:
-    """The agent and a command change /etc/hosts at the same time: one after the other."""
-    host.mkdir(RUN)
-    descriptor = os.open(host.path(f"{RUN}/names.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

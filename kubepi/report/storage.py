@@ -134,8 +134,8 @@ def folder_of(volume: dict[str, Any]) -> str:
 def _name_of(host: Host, goal: Goal, share: Share) -> str:
     if serves(host, goal, share):
         return node_name(host)
-    known = (state.read_json(host, state.KNOWN) or {}).values()  # it may be off since the boot
-    named: dict[str, str] = {address: node for node, address in known}
+    # it may be off since the boot
+    named = {address: node for node, address in state.known_nodes(host).values()}
     named |= {p.advert.address: p.advert.node for p in read_peers(host).values() if p.trusted}
     return named.get(share.address, "outside the cluster")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.machine.lock import in_turn
 from kubepi.machine.step import Finding
 from kubepi.steps.text import read_text, write_text
 
@@ -133,7 +134,7 @@ class MarkedBlock:
         return Finding("is missing" if missing else "has other lines")
 
     def apply(self, host: Host) -> None:
-        with state.names_locked(host):
+        with in_turn(host, "names"):
             text = read_text(host, self.path) or ""
             write_text(host, self.path, with_block(text, self.label, self.lines))
 
@@ -156,7 +157,7 @@ class BlockAbsent:
         return Finding("is there")
 
     def apply(self, host: Host) -> None:
-        with state.names_locked(host):
+        with in_turn(host, "names"):
             text = read_text(host, self.path)
             if text is not None:
                 write_text(host, self.path, without_block(text, self.label))

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubepi.cluster import kubectl
 from kubepi.decide.credentials import bootstrap_token
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.kubeadm_config import Node, init_documents, join_documents
 from kubepi.errors import CommandFailed, KubepiError, NotYet, StepFailed
 from kubepi.lan.peers import wait_for_master
@@ -20,7 +20,6 @@ from kubepi.machine.programs import Watch
 from kubepi.machine.step import Finding
 from kubepi.steps.apt import pinned_version
 
-TOKEN = Secret("token")
 API_SECONDS = 600.0
 CONFIG = f"{state.RUN}/kubeadm.yaml"
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from kubepi.cluster import kubectl
 from kubepi.decide.certificates import credentials
 from kubepi.decide.credentials import bootstrap_token
-from kubepi.decide.goal import Goal
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.kubeadm_config import bootstrap_kubeconfig
 from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import certificates, state
@@ -20,7 +20,6 @@ from kubepi.machine.certificates import CA_KEY, FOLDER, PKI
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.certificates import refuse_wrong_clock
-from kubepi.steps.kubeadm import TOKEN
 from kubepi.steps.signing import documents_for, made_kubeconfig
 
 BOOTSTRAP = f"{FOLDER}/bootstrap-kubelet.conf"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from kubepi.cluster import containers, etcd, kubectl
 from kubepi.decide.credentials import bootstrap_token, certificate_key
-from kubepi.decide.goal import Goal
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.hosts import HOSTS, address_of
 from kubepi.decide.kubeadm_config import master_documents
 from kubepi.decide.peerbook import masters
@@ -29,7 +29,6 @@ from kubepi.steps.kubeadm import (
     API_SECONDS,
     MANIFEST,
     NOT_FROM_ETCD,
-    TOKEN,
     node_name,
     run_with_config,
     this_node,

@@ -15,7 +15,7 @@ from kubepi.decide.backup import (
     time_text,
 )
 from kubepi.decide.credentials import bootstrap_token
-from kubepi.decide.goal import Goal, Secret
+from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.kubeadm_config import init_documents
 from kubepi.errors import NotYet
 from kubepi.machine import restoring, state
@@ -205,7 +205,7 @@ class ControlPlaneRestored:
         # what an attempt before left may be half written: kubeadm syncs nothing
         control_plane.stop(host)
         self._clear(host)
-        token = bootstrap_token(state.need_secret(host, Secret("token")))
+        token = bootstrap_token(state.need_secret(host, TOKEN))
         host.log.hide(token)
         node = this_node(host, self.goal, self.can_lower_oom_score)
         documents = init_documents(

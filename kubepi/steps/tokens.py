@@ -6,12 +6,10 @@ May touch: the token's root-only file. Tests: tests/laws, tests/unit/test_creden
 from dataclasses import dataclass
 
 from kubepi.decide.credentials import new_token
-from kubepi.decide.goal import Secret
+from kubepi.decide.goal import TOKEN
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
-
-TOKEN = Secret("token")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubepi.decide.redaction import HIDDEN, redact, words_of
+from kubepi.decide.redaction import redact, words_of
+from kubepi.log import HIDDEN
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEabc\ndef+/=\n-----END RSA PRIVATE KEY-----"
 SECRETS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubepi.commands import restore
-from kubepi.commands.restorable import refuse, refuse_heard, tokens_of
+from kubepi.commands.restorable import kept_in, refuse, refuse_heard, tokens_of
 from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.backup import Manifest
 from kubepi.decide.credentials import advert_key
@@ -117,9 +117,10 @@ def test_it_is_listened_for_with_all_tokens_that_the_cluster_may_have(tmp_path: 
     pi, source, _ = the_master(tmp_path / "pi")
     of_backup = state.read_secret(pi, Secret("token"))
     other = fresh_pi(tmp_path / "other")
-    assert tokens_of(other, source, None) == [of_backup]
+    kept = kept_in(source)
+    assert tokens_of(other, kept, None) == [of_backup]
     state.save_secret(other, Secret("token"), "its own one")
-    assert tokens_of(other, source, "the new one") == [of_backup, "its own one", "the new one"]
+    assert tokens_of(other, kept, "the new one") == [of_backup, "its own one", "the new one"]
 
 
 def test_a_given_token_comes_in_the_place_of_the_backups(tmp_path: Path) -> None:
