@@ -108,7 +108,10 @@ class Agent:
         self.replaced.hear(record, self.key())
         before = self.voters()
         why = self.rotating.judge(record, self.known)
-        self.book = note(self.book, record, why, self.own_id, self.host.monotonic())
+        book = note(self.book, record, why, self.own_id, self.host.monotonic())
+        if book is not self.book:
+            self.book = book
+            self.replaced.look(book)
         if self.voters() != before:
             self.heard.set()
 
@@ -128,7 +131,7 @@ class Agent:
 
     def news(self) -> bytes | None:
         """A new record if there is something to say now."""
-        if self.replaced.is_so:
+        if self.replaced.is_silent():
             return None
         now = self.host.monotonic()
         vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)

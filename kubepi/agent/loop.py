@@ -92,13 +92,14 @@ def next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return None
     if agent.addressing.wanted(goal, agent.address()):
         return partial(agent.addressing.do, goal, agent.address())
-    is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
+    if agent.replaced.wanted():
+        return agent.replaced.do
+    was_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
+    is_master = was_master and not agent.replaced.is_so
     if is_master and agent.duties.wanted(agent.book, agent.known):
         return partial(agent.duties.do, agent.book, agent.known)
     if is_master and agent.placing.wanted(goal, agent.book):
         return partial(agent.placing.do, goal, agent.book)
-    if agent.replaced.wanted():
-        return agent.replaced.do
     if agent.following.wanted(goal, agent.book, Own(own_name, agent.address())):
         return partial(agent.following.do, goal)
     if is_master and agent.tidying.wanted():

@@ -1,13 +1,16 @@
-"""A master that was restored on another board: the old one, when it comes back, is not heard any
-more, finds out by the new one's adverts, and stops its control plane for good.
+"""A master of before a restore: the cluster was made again from a backup, and goes on without it.
 
-May touch: the note of it, kubelet, the static pods. Tests: tests/unit/test_things.py, tests/lab.
+An old first master hears its own id from another board; an old further one hears a master of a
+later life of its cluster. It stops its control plane for good, since there must not be two.
+May touch: the note of it, kubelet, the static pods. Tests: tests/unit/test_replaced.py, tests/lab.
 """
 
 from dataclasses import dataclass
 
-from kubepi.decide.peerbook import other_life
+from kubepi.decide.ca_hash import ca_hash
+from kubepi.decide.peerbook import Book, masters, other_life
 from kubepi.errors import KubepiError
+from kubepi.lan.peers import CA
 from kubepi.machine import state
 from kubepi.machine.host import Host
 
@@ -34,8 +37,33 @@ class Replaced:
         advert = other_life(record, key, self.own_id, said)
         if advert is not None:
             self.host.log.tell(f"agent: {advert.node} goes on at {advert.address}, not here")
-            self.host.write(state.REPLACED, f"{advert.address}\n", 0o600)
-            self.is_so = True
+            self._note(advert.address)
+
+    def look(self, book: Book) -> None:
+        """Whether a master of a later life of this cluster is among the peers."""
+        if self.is_so or not any(peer.advert.life for peer in book.values()):
+            return
+        if not self.host.exists(state.WAS_MASTER):
+            return
+        own, ca = state.life(self.host), ca_hash(self.host.read(CA) or "")
+        for advert in (peer.advert for peer in masters(book.values())):
+            if advert.life > own and advert.ca_hash == ca:
+                where = f"{advert.node} ({advert.address})"
+                self.host.log.tell(f"agent: the cluster was restored and goes on at {where}")
+                self._note(f"{advert.address} {state.OLDER}")
+                return
+
+    def _note(self, text: str) -> None:
+        self.host.write(state.REPLACED, f"{text}\n", 0o600)
+        self.is_so = True
+
+    def is_silent(self) -> bool:
+        """Whoever leaves says so, but not under an id that another board has now."""
+        if not self.is_so:
+            return False
+        goal = state.load_goal(self.host)
+        leaves = goal is not None and goal.verb == "reset"
+        return not (leaves and state.is_older(self.host))
 
     def wanted(self) -> bool:
         return self.is_so and not self.is_stopped and self.host.monotonic() > self.not_before

@@ -95,6 +95,7 @@ def compose(
         wish=(host.read(state.WISH) or "").strip(),
         answer=(host.read(state.ANSWER) or "").strip(),
         token=tokens.word,
+        life=state.life(host) if is_master else 0,
     )
 
 

@@ -12,9 +12,9 @@ from kubepi.decide.backup import BUSY, Manifest
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import TOKEN
-from kubepi.decide.peerbook import Book, masters, others_like
+from kubepi.decide.peerbook import Book, masters, others_like, ready_masters
 from kubepi.errors import KubepiError, PreflightFailed
-from kubepi.lan.peers import CA
+from kubepi.lan.peers import CA, read_peers
 from kubepi.lan.rendezvous import listen_for
 from kubepi.machine import etcd_data, state
 from kubepi.machine.archive import read_files
@@ -48,8 +48,21 @@ def refuse(
         raise PreflightFailed("this Pi is in a cluster that kubepi did not make", "kubeadm reset")
     if not is_here:
         _refuse_second_master(host, manifest, source, force, given)
-    elif goal is not None and goal.verb == "init" and not force:
-        _refuse_good_data(host)
+    elif goal is not None and goal.role == "master":
+        _refuse_beside_others(host)
+        if not force:
+            _refuse_good_data(host)
+
+
+def _refuse_beside_others(host: Host) -> None:
+    """They have all that is lost here, and an etcd that would not let this one in."""
+    now = host.monotonic()
+    for peer in ready_masters(read_peers(host).values(), now):
+        raise PreflightFailed(
+            f"another master of this cluster is there: {peer.advert.node} "
+            f"({peer.advert.address}); there must not be two clusters of it",
+            "sudo kubepi reset, then sudo kubepi join --role master: etcd's data comes from there",
+        )
 
 
 def _refuse_good_data(host: Host) -> None:

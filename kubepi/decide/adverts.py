@@ -40,6 +40,7 @@ WIRE = {
     "wish": "w",
     "answer": "an",
     "token": "g",
+    "life": "l",
 }
 # Bytes of a value; all of them at their longest still fit LARGEST.
 LONGEST = {
@@ -53,17 +54,18 @@ LONGEST = {
     "role": 8,
     "state": 12,
     "progress": 60,
-    "endpoint": 90,
+    "endpoint": 84,
     "ca_hash": 71,
     "kubernetes": 12,
     "time": 15,
     "sequence": 15,
     "rank": 48,
     "vote": 160,
-    "share": 104,
+    "share": 97,
     "wish": 140,
     "answer": 16,
     "token": 10,
+    "life": 10,
 }
 
 
@@ -94,6 +96,7 @@ class Advert:
     wish: str = ""
     answer: str = ""
     token: str = ""  # which of the cluster's tokens it uses (decide/rotation.py)
+    life: int = 0  # of a master: when its cluster was restored last, seconds since 1970
     format: str = FORMAT
     unknown: Mapping[str, str] = field(default_factory=dict)
 

@@ -111,8 +111,15 @@ def forget_strangers(book: Book, now: float) -> Book:
 
 
 def masters(peers: Iterable[Peer]) -> list[Peer]:
-    """Trusted peers that say they are a master: the one that made the cluster, then by name."""
-    found = (peer for peer in peers if peer.is_master)
+    """Trusted peers that say they are a master: the one that made the cluster, then by name.
+
+    Of a cluster that was restored only those of its last life: the others step back.
+    """
+    there = [peer for peer in peers if peer.is_master]
+    lives: dict[str, int] = {}
+    for peer in there:
+        lives[peer.advert.ca_hash] = max(lives.get(peer.advert.ca_hash, 0), peer.advert.life)
+    found = (peer for peer in there if peer.advert.life == lives[peer.advert.ca_hash])
     return sorted(found, key=lambda peer: (not peer.is_first, peer.advert.node))
 
 

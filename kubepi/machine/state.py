@@ -30,7 +30,9 @@ LAST_SEEN = f"{STATE}/last-seen"  # the time, for a boot without anybody who kno
 WAS_MASTER = f"{STATE}/was-master"
 LEAVING = f"{STATE}/leaving"
 COPIED = f"{STATE}/copied-card"  # the board whose node is alive, and this card a copy of it
-REPLACED = f"{STATE}/replaced"  # where this node goes on, on another board
+LIFE = f"{STATE}/life"  # of a master: when its cluster was restored last, seconds since 1970
+REPLACED = f"{STATE}/replaced"  # where the cluster goes on without this master
+OLDER = "older"  # beside the address: this one is a further master of before a restore
 ELECTION = f"{RUN}/election.json"  # what the agent decided, and why
 FORGET = f"{RUN}/forget"  # the id of the elected node that `up --forget` gives up
 KNOWN = f"{STATE}/known-peers.json"  # id -> name and address, for the next boot
@@ -87,6 +89,16 @@ def known_nodes(host: Host) -> dict[str, tuple[str, str]]:
     """Name and address by id, of all that the agent here ever believed and nobody took out."""
     saved = read_json(host, KNOWN) or {}
     return {node: (name, address) for node, (name, address) in saved.items()}
+
+
+def life(host: Host) -> int:
+    """That of the cluster which this master belongs to: each restore begins one; 0: the first."""
+    return int((host.read(LIFE) or "0").strip() or 0)
+
+
+def is_older(host: Host) -> bool:
+    """Whether this was a further master, and the cluster was restored without it."""
+    return (host.read(REPLACED) or "").split()[1:] == [OLDER]
 
 
 def followed_share(host: Host) -> Share | None:

@@ -4,11 +4,13 @@ Tests: tests/unit/test_report.py, tests/lab/test_cluster.py.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubepi import BUILT
 from kubepi.cluster import kubectl
 from kubepi.decide import preflight
 from kubepi.decide.goal import Goal
+from kubepi.decide.peerbook import ready_masters
 from kubepi.decide.rotation import waited_for
 from kubepi.decide.upgrade import AGAIN
 from kubepi.lan.peers import PEERS, read_peers
@@ -26,6 +28,7 @@ from kubepi.steps.clock import ahead_of_peers
 
 # Safe cures, which `doctor --fix` runs: a plan each.
 CERTIFICATES, GOAL = "certificates", "goal"
+REJOIN = "sudo kubepi reset, then sudo kubepi join --role master: etcd's data comes from the others"
 UNITS = ("kubepi-agent.service", "containerd.service", "kubelet.service")
 
 
@@ -131,21 +134,30 @@ def _units(host: ReadOnlyHost) -> list[Ailment]:
 def _etcd(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
     """Only where the API is silent; an offer, and never done by itself."""
     if host.exists(state.REPLACED):
-        where = (host.read(state.REPLACED) or "").strip()
+        where = (host.read(state.REPLACED) or "?").split()[0]
         word = f"this master goes on at {where}"
+        if state.is_older(host):
+            word = f"the cluster was restored and goes on at {where}; this master is of before"
         return [Ailment("replaced", word, "sudo kubepi reset frees this Pi")]
     if goal.role != "master" or not host.exists(kubectl.ADMIN):
         return []
-    if kubectl.is_ready(host) is None:
+    others = ready_masters(read_peers(host).values(), host.monotonic())
+    # the API's name may lead to another one
+    if (kubectl.is_own_ready(host) if others else kubectl.is_ready(host)) is None:
         return []
     trouble = etcd_data.problem(host) or etcd_data.last_words(host)
     if trouble is None:
         return []
-    good = newest_good(host)
-    cure = "sudo kubepi restore --from NODE, if another node keeps a backup"
-    if good is not None:
-        cure = f"sudo kubepi restore {good} (all that changed since is lost)"
+    cure = REJOIN if others else _restorable(goal, newest_good(host))
     return [Ailment("etcd", f"etcd cannot go on: {trouble}", cure)]
+
+
+def _restorable(goal: Goal, good: Path | None) -> str:
+    if good is None:
+        return "sudo kubepi restore --from NODE, if another node keeps a backup"
+    if not goal.makes_cluster:  # a backup is of the first master always
+        return f"copy {good} to a fresh Pi, and there: sudo kubepi restore FILE"
+    return f"sudo kubepi restore {good} (all that changed since is lost)"
 
 
 def _drift(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:

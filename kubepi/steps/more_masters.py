@@ -102,6 +102,8 @@ class KubeadmJoinMaster:
             state.end_attempt(host, "join")
             return
         ask_to_join(host, self.goal.api_name)
+        life = max((master.life for master in other_masters(host)), default=0)
+        host.write(state.LIFE, f"{life}\n", 0o600)
         if attempt is not None:
             state.begin_attempt(host, "join", WIPED)
             self._wipe(host)
@@ -195,6 +197,8 @@ class OutOfEtcd:
 
 def is_one_of_several(host: Host) -> bool:
     """Whether other masters go on when this one leaves; by etcd, or by who was heard."""
+    if state.is_older(host):
+        return True
     if not host.exists(etcd.MANIFEST):
         return False
     try:

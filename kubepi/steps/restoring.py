@@ -186,7 +186,10 @@ class EtcdRestored:
 
 @dataclass(frozen=True)
 class ControlPlaneRestored:
-    """kubeadm's control plane on that data: certificates and manifests for this Pi's address."""
+    """kubeadm's control plane on that data: certificates and manifests for this Pi's address.
+
+    With it a life of the cluster begins, which its adverts name.
+    """
 
     goal: Goal
     can_lower_oom_score: bool
@@ -214,6 +217,9 @@ class ControlPlaneRestored:
         # its preflight refuses data that is there
         skipped = "--skip-phases=preflight,show-join-command"
         run_with_config(host, documents, "init", "--skip-token-print", skipped)
+        # from here on a master of before steps back where it hears this one (agent/replaced.py)
+        life = max(int(host.now()), laid_out(host).made + 1)
+        host.write(state.LIFE, f"{life}\n", 0o600)
         note_phase(host, STARTED)
 
     def _clear(self, host: Host) -> None:

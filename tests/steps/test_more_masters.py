@@ -22,7 +22,7 @@ from kubepi.steps.more_masters import (
 from tests.fakes import Answer, FakePi
 from tests.join_programs import CTR, kubelet_works
 from tests.laws.test_steps import TO_JOIN, AsRun, Booting, Journaled, after
-from tests.scene import TOKEN, join_master_goal
+from tests.scene import TOKEN, fresh_pi, join_master_goal
 from tests.steps.lawful import obeys
 
 GOAL = join_master_goal()
@@ -172,6 +172,16 @@ def test_a_master_whose_own_etcd_is_dead_may_go(tmp_path: Path) -> None:
     pi.running.discard("kubelet.service")
     assert is_one_of_several(pi)
     refuse_breaking(pi)
+
+
+def test_one_that_a_restore_left_behind_leaves_by_the_others(tmp_path: Path) -> None:
+    """Its own etcd is stopped; the cluster that goes on has its Node."""
+    pi = fresh_pi(tmp_path / "pi")
+    assert not is_one_of_several(pi)
+    pi.put(state.REPLACED, "10.0.0.9 older\n")
+    assert is_one_of_several(pi)
+    pi.put(state.REPLACED, "10.0.0.9\n")
+    assert not is_one_of_several(pi)
 
 
 def test_the_only_master_and_a_worker_are_not_one_of_several(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ WIDEST = Advert(
     rank="r" * 90, vote="v" * 300, share=f"192.168.100.200:/{'p' * 39} /{'m' * 39}", wish="w" * 300,
     answer="f" * 16,
     token="999.abcdef",
+    life=10**10 - 1,
 )  # fmt: skip
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 

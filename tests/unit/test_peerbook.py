@@ -242,3 +242,13 @@ def test_a_recording_played_to_a_newcomer_makes_it_wait_but_no_longer_than_it_is
 def test_a_silent_master_is_told_in_the_same_words_from_second_to_second() -> None:
     first, second = (find_master([ours(MASTER, LONG_AGO)], NOW + late) for late in (0, 1))
     assert first == second
+
+
+def test_masters_of_before_a_restore_are_none_any_more() -> None:
+    old, new = replace(MASTER, ca_hash="sha256:11"), replace(SECOND, ca_hash="sha256:11", life=7)
+    other = replace(NEIGHBOUR, ca_hash="sha256:22")
+    found = masters([ours(old), ours(new), ours(other)])
+    assert [peer.advert.node for peer in found] == ["pi5", "pi9"]
+    assert [peer.advert.node for peer in masters([ours(old), ours(replace(new, life=0))])] == [
+        "pi1", "pi9",
+    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from kubepi.decide.goal import Secret
 from kubepi.decide.peerbook import hear
 from kubepi.decide.rotation import Tokens
 from kubepi.errors import KubepiError, PreflightFailed, UsageError
+from kubepi.lan.peers import PEERS
 from kubepi.machine import etcd_data, rotation, state
 from kubepi.machine.archive import verify
 from kubepi.machine.backups import BACKUPS
@@ -43,6 +44,19 @@ def test_a_cluster_that_runs_is_not_restored_by_itself(tmp_path: Path) -> None:
         refuse(pi, manifest, source, force=False)
     assert "--force" in caught.value.hint
     refuse(pi, manifest, source, force=True)
+
+
+def test_beside_another_master_nothing_is_restored_even_by_force(tmp_path: Path) -> None:
+    pi, source, manifest = the_master(tmp_path / "pi")
+    pi.path(etcd_data.DATABASE).write_bytes(b"cut off")
+    pi.put(PEERS, json.dumps({"bb": {
+        "advert": asdict(replace(MASTER, node="pi8", node_id="bb")),
+        "trusted": True, "heard": pi.monotonic(), "why": "",
+    }}))  # fmt: skip
+    for force in (False, True):
+        with pytest.raises(PreflightFailed, match=r"another master .* is there: pi8") as caught:
+            refuse(pi, manifest, source, force=force)
+        assert "join --role master" in caught.value.hint
 
 
 def test_data_that_still_opens_is_not_given_up(tmp_path: Path) -> None:
