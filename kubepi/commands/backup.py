@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kubepi.commands import changing
-from kubepi.commands.spreading import spread
+from kubepi.commands.spreading import maker_before, spread
 from kubepi.decide.backup import file_name, time_text
 from kubepi.decide.plan import backup
 from kubepi.errors import NoGoal, UsageError
@@ -23,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="DIR", help="a copy there too; share: in the share")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument("--json", action="store_true", help="list for programs")
+    parser.add_argument(
+        "--scheduled", action="store_true",
+        help="as the timer asks: of several masters only the first that is there makes one",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace, host: Host) -> int:
@@ -30,13 +34,16 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if args.action == "list":
         return _list(host, args.json)
     goal = state.load_goal(host)
-    if goal is None or goal.verb != "init":
+    if goal is None or not goal.is_member or goal.role != "master":
         raise NoGoal(
             "this Pi is no master: only a master has what a backup holds",
             f"run it there: {changing.master_named(host)}, sudo kubepi backup",
         )
     if disabled.is_disabled(host):
         raise UsageError("this node is disabled: etcd is off", "sudo kubepi enable, then again")
+    if args.scheduled and (maker := maker_before(host, goal)):
+        print(f"{maker} makes the backups of this cluster")
+        return 0
     name = file_name(str(goal.settings["cluster.name"]), host.now())
     keep = int(goal.settings["backup.keep"])
     plan = backup.plan(name, keep, _folder(args.to, host), is_shared=args.to == "share")

@@ -1,11 +1,13 @@
-"""A backup's copies on other nodes: asked for by a wish, and seen in their depots.
+"""Which master makes a backup, and its copies on other nodes: asked for by a wish, and seen in
+their depots.
 
 May touch: this node's wish. Tests: tests/unit/test_backup_command.py, tests/lab/test_backup.py.
 """
 
 from collections.abc import Mapping
 
-from kubepi.decide.peerbook import Book
+from kubepi.decide.goal import Goal
+from kubepi.decide.peerbook import Book, ready_masters
 from kubepi.decide.wish import KEEP_BACKUP
 from kubepi.errors import KubepiError, StepFailed
 from kubepi.lan.depot import backups_of, own_key
@@ -13,20 +15,36 @@ from kubepi.lan.peers import read_peers
 from kubepi.lan.wishing import asked
 from kubepi.machine import state
 from kubepi.machine.host import Host
+from kubepi.steps.kubeadm import node_name
 
 COPIES_WANTED = 2
 SECONDS = 120.0
 
 
+def maker_before(host: Host, goal: Goal) -> str | None:
+    """Of several masters one makes the backups that nobody typed, and all agree on it.
+
+    The master of them that is there and comes before this one: the first, then by name.
+    """
+    own = (not goal.makes_cluster, node_name(host))
+    there = ready_masters(read_peers(host).values(), host.monotonic())
+    before = (p.advert.node for p in there if (not p.is_first, p.advert.node) < own)
+    return next(before, None)
+
+
 def keepers(book: Book, now: float) -> dict[str, str]:
-    """Name -> address of the nodes that are to have a copy: members that are there, by name."""
-    found = {
-        peer.advert.node: peer.advert.address
+    """Name -> address of the nodes that are to have a copy: members that are there.
+
+    Masters first, which go on from it without the one that made it, then by name.
+    """
+    found = [
+        peer.advert
         for peer in book.values()
         if peer.trusted and not peer.is_silent(now) and peer.advert.address
         and peer.advert.state == "ready" and peer.advert.role != "none"
-    }  # fmt: skip
-    return dict(sorted(found.items())[:COPIES_WANTED])
+    ]  # fmt: skip
+    found.sort(key=lambda advert: (advert.role != "master", advert.node))
+    return {advert.node: advert.address for advert in found[:COPIES_WANTED]}
 
 
 def spread(host: Host, name: str) -> list[str]:

@@ -6,7 +6,7 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 import sys
 
 from kubepi.cluster import kubectl
-from kubepi.commands.spreading import spread
+from kubepi.commands.spreading import maker_before, spread
 from kubepi.decide.backup import file_name
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import backup, upgrade
@@ -14,10 +14,12 @@ from kubepi.decide.upgrade import AGAIN, OS, Upgrade
 from kubepi.errors import KubepiError, LockHeld, RebootNeeded, StepFailed
 from kubepi.lan.peers import wait_for_master
 from kubepi.machine import state, upgrading
+from kubepi.machine.first_master import first_master
 from kubepi.machine.host import Host
 from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
 from kubepi.reconcile import Options, reconcile, run_beside
+from kubepi.steps.backups import CLUSTER_ID
 from kubepi.steps.upgrade_problems import need_right
 from kubepi.steps.upgrading import is_begun
 
@@ -67,8 +69,13 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
 
 
 def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
-    """Kubernetes has no way back but a backup; one is enough, however often it is tried."""
+    """Kubernetes has no way back but a backup; one is enough, however often it is tried.
+
+    Of several masters the first that is there makes it: that one is upgraded first.
+    """
     if goal.role != "master" or found.version == OS or found.backup or is_begun(host):
+        return
+    if maker_before(host, goal) is not None or not _has_what_it_takes(host, goal):
         return
     name = file_name(str(goal.settings["cluster.name"]), host.now())
     plan = backup.plan(name, int(goal.settings["backup.keep"]))
@@ -76,6 +83,18 @@ def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
     if not options.dry_run:
         upgrading.note(host, backup=name)
         spread(host, name)
+
+
+def _has_what_it_takes(host: Host, goal: Goal) -> bool:
+    """A further master goes on from a backup of the first one, which may be gone for ever."""
+    if goal.makes_cluster:
+        return True
+    try:
+        first_master(host, (host.read(CLUSTER_ID) or "").strip())
+    except StepFailed as error:
+        host.say(f"warning: no backup before the upgrade: {error.sentence}")
+        return False
+    return True
 
 
 def _wait_after_boot(host: Host, goal: Goal) -> None:

@@ -1,4 +1,4 @@
-"""The timer that makes a master's backups by itself, as two units of systemd.
+"""The timer by which the masters make backups by themselves, as two units of systemd.
 
 May touch: its two files below /etc/systemd/system. Tests: tests/unit/test_plan.py, tests/lab.
 """
@@ -12,13 +12,13 @@ CALENDAR = {"hour": "hourly", "day": "daily", "week": "weekly"}  # systemd.time(
 
 SERVICE = f"""\
 [Unit]
-Description=kubepi: a backup of this master
+Description=kubepi: a backup of the cluster
 After=network.target containerd.service
 ConditionPathExists=!{disabled.STOPPED}
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -I {FILE} backup
+ExecStart=/usr/bin/python3 -I {FILE} backup --scheduled
 # after a boot etcd is not there at once, and another kubepi may be at work
 Restart=on-failure
 RestartSec=15min
@@ -26,7 +26,7 @@ RestartSec=15min
 
 TIMER = """\
 [Unit]
-Description=kubepi: a backup of this master every {every}
+Description=kubepi: a backup of the cluster every {every}
 
 [Timer]
 OnCalendar={calendar}

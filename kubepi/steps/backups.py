@@ -1,4 +1,7 @@
-"""A backup of this master: etcd's snapshot, the keys and what kubepi remembers, in one file.
+"""A backup of the cluster: etcd's snapshot, the keys and what kubepi remembers, in one file.
+
+It is that of the master that made the cluster; a further one takes what it kept of that, with
+etcd, token and version of today.
 
 May touch: /var/lib/kubepi/backups, or another folder for a copy.
 Tests: tests/steps/test_backups.py.
@@ -10,13 +13,15 @@ from pathlib import Path
 
 from kubepi import VERSION
 from kubepi.cluster.etcd import ETCDCTL, PKI
-from kubepi.decide.backup import Manifest, is_backup_name, superfluous
+from kubepi.decide.backup import Manifest, is_backup_name, next_sequence, superfluous
+from kubepi.decide.goal import Goal
 from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.lan.sealing import ENDING, seal_file
 from kubepi.machine import state
-from kubepi.machine.archive import snapshot_problem, verify, write_archive
+from kubepi.machine.archive import Contents, snapshot_problem, verify, write_archive
 from kubepi.machine.backups import BACKUPS
 from kubepi.machine.etcd_data import DATABASE
+from kubepi.machine.first_master import first_master
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.machine.streams import ROOM, copy_stream
@@ -64,10 +69,11 @@ class BackupMade:
         host.mkdir(WORKSHOP, 0o700)
         try:
             snapshot = _take_snapshot(host)
-            manifest = _with_revision(host, _describe(host))
+            manifest, files = _own(host) if _is_first(host) else _of_the_first(host)
+            manifest = _with_revision(host, manifest)
             host.on_wait("writing the archive")
             name = f"{BACKUPS}/{self.file}"
-            write_archive(host, name, manifest, _contents(host), snapshot)
+            write_archive(host, name, manifest, files, snapshot)
         finally:
             host.remove_tree(WORKSHOP)
         verify(host.path(name))
@@ -106,10 +112,39 @@ def _take_snapshot(host: Host) -> Path:
     return snapshot
 
 
-def _describe(host: Host) -> Manifest:
+def _goal(host: Host) -> Goal:
     goal = state.load_goal(host)
     if goal is None:
         raise NotYet("a goal")
+    return goal
+
+
+def _is_first(host: Host) -> bool:
+    return _goal(host).makes_cluster
+
+
+def _own(host: Host) -> tuple[Manifest, Contents]:
+    return _describe(host), _contents(host)
+
+
+def _of_the_first(host: Host) -> tuple[Manifest, Contents]:
+    """As it would be made there now, as far as it is known here."""
+    today = _describe(host)
+    first = first_master(host, today.cluster_id)
+    before = first.manifest
+    files = {name: (content, before.files[name].mode) for name, content in first.files.items()}
+    for name, content in _contents(host).items():
+        if name == state.PINNED_VERSION or name.startswith(f"{state.STATE}/secrets/"):
+            files[name] = content
+    manifest = replace(
+        today, node=before.node, node_id=before.node_id, address=before.address,
+        sequence=next_sequence(before, today.made, 0),
+    )  # fmt: skip
+    return manifest, files
+
+
+def _describe(host: Host) -> Manifest:
+    goal = _goal(host)
     return Manifest(
         cluster=str(goal.settings["cluster.name"]),
         cluster_id=(host.read(CLUSTER_ID) or "").strip(),
@@ -144,11 +179,11 @@ def _with_revision(host: Host, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _contents(host: Host) -> dict[str, tuple[bytes, int]]:
+def _contents(host: Host) -> Contents:
     names = [*FILES, *(f"/etc/kubernetes/{n}" for n in host.listdir("/etc/kubernetes"))]
     for folder in FOLDERS:
         names += _below(host, folder)
-    found = {}
+    found: dict[str, tuple[bytes, int]] = {}
     for name in names:
         content = None if host.is_dir(name) else host.read_bytes(name)
         if content is not None:

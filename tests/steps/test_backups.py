@@ -1,6 +1,8 @@
 """kubepi/steps/backups.py: a backup of a master, and how many of them stay."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from kubepi.decide.goal import Secret
 from kubepi.errors import CommandFailed, KubepiError, StepFailed
 from kubepi.machine import state
 from kubepi.machine.archive import read_files, verify
-from kubepi.machine.backups import BACKUPS, kept_in, newest_good
+from kubepi.machine.backups import BACKUPS, COPIES, kept_in, newest_good
 from kubepi.machine.etcd_data import DATABASE
 from kubepi.steps.backups import (
     CLUSTER_ID,
@@ -25,7 +27,7 @@ from tests.etcd_programs import install_etcd
 from tests.fakes import FakePi
 from tests.kubernetes_programs import OBJECTS
 from tests.node_programs import own_node
-from tests.scene import TOKEN, VERSION, give_token, init_goal, master
+from tests.scene import TOKEN, VERSION, give_token, init_goal, join_goal, master
 from tests.steps.lawful import obeys
 
 NAMES = [file_name("home", 1_800_000_000 + day * 86400) for day in range(4)]
@@ -133,3 +135,43 @@ def test_the_newest_good_one_is_offered(tmp_path: Path) -> None:
     assert [kept.manifest is None for kept in kept_in(pi, BACKUPS)] == [True, False, False]
     with pytest.raises(KubepiError):
         about(pi, NAMES[2])
+
+
+def further_master(folder: Path) -> FakePi:
+    """It keeps a backup of the first one, of an older Kubernetes and with another token."""
+    first = with_etcd(folder.parent / f"{folder.name}-first")
+    first.put(state.PINNED_VERSION, "v1.35.4", 0o600)
+    BackupMade(NAMES[0]).apply(first)
+    pi = with_etcd(folder)
+    state.save_goal(pi, replace(join_goal(), as_master=True))
+    state.mark_reached(pi)
+    pi.put(state.NODE_ID, "bb", 0o600)
+    pi.put(SECRET, "the new token", 0o600)
+    pi.put(f"{COPIES}/{NAMES[3]}", "damaged", 0o600)
+    shutil.copy(first.path(f"{BACKUPS}/{NAMES[0]}"), pi.path(COPIES))
+    pi.fake_disk.make_all_durable()
+    return pi
+
+
+def test_a_further_master_makes_one_of_the_first_master_as_it_would_be_now(tmp_path: Path) -> None:
+    pi = obeys(BackupMade(NAMES[1]), further_master, tmp_path)
+    before, manifest = verify(pi.path(f"{COPIES}/{NAMES[0]}")), about(pi, NAMES[1])
+    assert (manifest.node, manifest.node_id, manifest.kubernetes) == ("pi7", "aa", VERSION)
+    assert manifest.sequence > before.sequence
+    files = read_files(pi.path(f"{BACKUPS}/{NAMES[1]}"), lambda name: True)
+    assert json.loads(files[state.GOAL])["verb"] == "init"
+    assert files[SECRET] == b"the new token"
+    assert files[state.NODE_ID] == b"aa"
+    # and another one without the first one's copy
+    pi.path(f"{COPIES}/{NAMES[0]}").unlink()
+    BackupMade(NAMES[2]).apply(pi)
+    assert about(pi, NAMES[2]).node_id == "aa"
+
+
+def test_without_any_of_the_first_master_a_further_one_makes_none(tmp_path: Path) -> None:
+    pi = further_master(tmp_path / "pi")
+    pi.put(CLUSTER_ID, "of another")
+    with pytest.raises(StepFailed, match="no backup of the master that made the cluster") as caught:
+        BackupMade(NAMES[1]).apply(pi)
+    assert "sudo kubepi backup there" in caught.value.hint
+    assert pi.listdir(BACKUPS) == []

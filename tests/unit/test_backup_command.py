@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from kubepi.commands import backup
 from kubepi.commands.spreading import keepers, spread
 from kubepi.decide.adverts import Advert
 from kubepi.decide.peerbook import SILENT_AFTER, Peer
+from kubepi.decide.votes import Vote, write_vote
 from kubepi.errors import NoGoal, StepFailed, UsageError
+from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.backups import BACKUPS, COPIES
+from kubepi.steps.backups import BackupMade
 from tests.fakes import FakePi
 from tests.scene import fresh_pi, give_token, join_goal
 from tests.steps.test_backups import NAMES, with_etcd
@@ -97,6 +101,48 @@ def test_members_that_are_there_are_to_have_a_copy() -> None:
     }  # fmt: skip
     assert keepers(book, 100.0) == {"a": "10.0.0.1", "ffffff": "10.0.0.6"}
     assert keepers(book, 101.0 + SILENT_AFTER) == {}
+
+
+def test_masters_have_a_copy_first() -> None:
+    """They make backups themselves when the first one is lost."""
+    book = {"1": peer("a"), "2": peer("bb"), "3": peer("ccc", role="master")}
+    assert list(keepers(book, 100.0)) == ["ccc", "a"]
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "maker"),
+    [
+        ("pi7", {}, None),
+        ("pi7", {"pi1": "worker"}, None),
+        ("pi7", {"pi8": "master"}, None),
+        ("pi7", {"pi3": "master", "pi2": "master"}, "pi2"),
+        ("pi7", {"pi8": "first", "pi3": "master"}, "pi8"),
+        ("first", {"pi2": "master"}, None),
+    ],
+)  # fmt: skip
+def test_of_several_masters_the_first_that_is_there_makes_them_by_itself(
+    own: str, others: dict[str, str], maker: str | None, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pi = with_etcd(tmp_path / "pi")
+    if own != "first":
+        BackupMade(NAMES[3]).apply(pi)  # what it goes on from
+        state.save_goal(pi, replace(join_goal(), as_master=True))
+        state.mark_reached(pi)
+    book: dict[str, Peer] = {}
+    for node, role in others.items():
+        number = f"{len(book)}" * 16
+        said = Advert(node=node, node_id=number, address="127.77.9.9", state="ready")
+        vote = Vote(master=number if role == "first" else "f" * 16)
+        said = replace(said, vote=write_vote(vote), role="worker" if role == "worker" else "master")
+        book[number] = Peer(said, True, pi.monotonic())
+    pi.put(PEERS, json.dumps(to_json(book)))
+    pi.put(state.WISH, "0123456789abcdef check-share")  # no copies: there is nobody to make them
+    before = pi.listdir(BACKUPS)
+    assert backup.run(asked("--scheduled"), pi) == 0
+    out = capsys.readouterr().out
+    assert (f"{maker} makes the backups" in out) == (maker is not None)
+    assert (len(pi.listdir(BACKUPS)) > len(before)) == (maker is None)
 
 
 def test_a_wish_of_another_command_is_not_taken_away(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from kubepi.decide.proxy import proxy_of
 from kubepi.machine.step import Step
 from kubepi.steps.addon_removal import AddonAbsent
 from kubepi.steps.addons import AddonApplied, AddonReady
+from kubepi.steps.backup_timer import BACKUP_TIMER, backup_files
 from kubepi.steps.boot import (
     CmdlineTokens,
     ConfigTxtLines,
@@ -34,7 +35,7 @@ from kubepi.steps.os_services import KubeletRoom, os_services
 from kubepi.steps.packages import AptPackages, KubernetesPackages
 from kubepi.steps.proxy import ProxySet
 from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
-from kubepi.steps.services import ServiceEnabled, ServiceRunning
+from kubepi.steps.services import ServiceEnabled, ServiceGone, ServiceRunning
 from kubepi.steps.share import ShareMounted, ShareServed
 from kubepi.steps.swap import SwapOff
 from kubepi.steps.versions import VersionPinned
@@ -168,6 +169,13 @@ def admins(goal: Goal) -> list[Step]:
     if goal.admin is not None:
         steps.append(AdminKubeconfig(goal.admin.home, goal.admin.uid, goal.admin.gid))
     return steps
+
+
+def backups(goal: Goal) -> list[Step]:
+    every = str(goal.settings["backup.every"])
+    if every == "never":
+        return [ServiceGone(BACKUP_TIMER)]
+    return [*backup_files(every), ServiceRunning(BACKUP_TIMER)]
 
 
 def chosen_addons(goal: Goal, installed: Sequence[str]) -> list[Step]:

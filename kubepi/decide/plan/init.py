@@ -8,13 +8,11 @@ from kubepi.decide.placing import SETTING
 from kubepi.decide.plan import certificates, common
 from kubepi.machine.step import Step
 from kubepi.steps.addons import AddonApplied
-from kubepi.steps.backup_timer import BACKUP_TIMER, backup_files
 from kubepi.steps.cordon import NodeInService
 from kubepi.steps.holding import ControllersBack
 from kubepi.steps.kubeadm import KubeadmInit
 from kubepi.steps.manifests import DeploymentReady
 from kubepi.steps.restoring import RestoreOver
-from kubepi.steps.services import ServiceGone, ServiceRunning
 from kubepi.steps.taint import MasterTaint
 from kubepi.steps.tokens import TokenMade
 from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady
@@ -40,13 +38,6 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
         MasterAnnounced(),
         *common.admins(goal),
         RestoreOver(),
-        *backups(goal),
+        *common.backups(goal),
         *common.chosen_addons(goal, addons),
     ]
-
-
-def backups(goal: Goal) -> list[Step]:
-    every = str(goal.settings["backup.every"])
-    if every == "never":
-        return [ServiceGone(BACKUP_TIMER)]
-    return [*backup_files(every), ServiceRunning(BACKUP_TIMER)]

@@ -32,6 +32,7 @@ def plan(goal: Goal, facts: Facts, own_file: str, addons: Sequence[str] = ()) ->
             ControllersBack(),
             MasterAnnounced(),
             *common.admins(goal),
+            *common.backups(goal),
             *common.chosen_addons(goal, addons),
         ]
     return [

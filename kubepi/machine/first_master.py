@@ -1,0 +1,43 @@
+"""What a further master knows of the one that made the cluster: its newest backup that lies here.
+
+Only the first master can be restored: the votes, the share and the add-ons of kubepi.yaml are its
+matter. Looks only. Tests: tests/steps/test_backups.py.
+"""
+
+import json
+from dataclasses import dataclass
+
+from kubepi.decide.backup import Manifest
+from kubepi.errors import KubepiError, StepFailed
+from kubepi.machine import state
+from kubepi.machine.archive import read_files, read_manifest
+from kubepi.machine.backups import BACKUPS, COPIES, kept_in
+from kubepi.machine.host import Host
+
+
+@dataclass(frozen=True)
+class FirstMaster:
+    """It at its last backup; `files`: path -> content."""
+
+    manifest: Manifest
+    files: dict[str, bytes]
+
+
+def first_master(host: Host, cluster_id: str) -> FirstMaster:
+    """
+    Raises:
+        StepFailed: no backup of it is here that is whole.
+    """
+    kept = [*kept_in(host, BACKUPS), *kept_in(host, COPIES)]
+    for path in sorted((k.path for k in kept), key=lambda path: path.name, reverse=True):
+        try:
+            manifest, files = read_manifest(path), read_files(path, lambda name: True)
+        except KubepiError:
+            continue  # damaged: `backup list` says so
+        goal = json.loads(files.get(state.GOAL, b"{}"))
+        if manifest.cluster_id == cluster_id and goal.get("verb") == "init":
+            return FirstMaster(manifest, files)
+    raise StepFailed(
+        "no backup of the master that made the cluster lies here to go on from",
+        "sudo kubepi backup there; the other masters get its copies first",
+    )

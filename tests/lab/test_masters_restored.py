@@ -1,0 +1,76 @@
+"""Three masters without the first one: who makes the backups, and who steps back after a restore.
+
+`tests/run --long masters`.
+"""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pis import KIT, Pis, wait_for
+from threemasters import AS_MASTER, NODES, kubectl, make_masters, run, voters
+
+pytestmark = [pytest.mark.lab, pytest.mark.long("masters")]
+SPARE = "pi5"
+
+
+@pytest.fixture(scope="module")
+def pis(pyz: Path) -> Iterator[Pis]:
+    """pi1 to pi3 are masters, pi4 is a worker, pi5 a board that is fresh."""
+    pis = Pis()
+    try:
+        pis.up(len(NODES) + 1)
+        make_masters(pis, pyz)
+        yield pis
+    finally:
+        pis.down()
+
+
+def test_one_of_the_others_makes_the_backups_when_the_first_master_is_off(pis: Pis) -> None:
+    for node in ("pi2", "pi3"):
+        assert "pi1 makes the backups" in pis.ask(node, "kubepi", "backup", "--scheduled")
+    assert "copies: pi2, pi3" in pis.ask("pi1", "kubepi", "backup")
+    kubectl(pis, "pi1", "create", "configmap", "since-the-first-masters-backup")
+    pis.lab("cut", "pi1")
+
+    def made() -> bool | None:
+        """pi1 counts as there until it was silent for a while."""
+        done = pis.run("pi2", "kubepi", "backup", "--scheduled")
+        return True if "copies: pi3, pi4" in done.stdout else None
+
+    wait_for("a backup by pi2", made, 300)
+    assert "pi2 makes the backups" in pis.ask("pi3", "kubepi", "backup", "--scheduled")
+
+
+def test_masters_of_before_a_restore_step_back(pis: Pis) -> None:
+    """One master is lost and two are off when a new board takes the lost one's place."""
+    for node in ("pi2", "pi3"):
+        pis.lab("cut", node)
+    pis.write(SPARE, "/root/token", pis.ask("pi4", "kubepi", "token", "show"))
+    run(pis, SPARE, "restore", "--from", "pi4", "--token-file", "/root/token", "--kit", KIT)
+    there = pis.ask(SPARE, "kubectl", "get", "configmaps", "-n", "default", "-o", "name")
+    assert "configmap/since-the-first-masters-backup" in there
+    start = time.monotonic()
+    for node in ("pi2", "pi3"):
+        pis.lab("boot", node)
+
+    def stopped(node: str) -> bool | None:
+        is_noted = pis.run(node, "test", "-e", "/var/lib/kubepi/replaced").returncode == 0
+        runs = pis.run(node, "pgrep", "-x", "kube-apiserver").returncode == 0
+        return True if is_noted and not runs else None
+
+    for node in ("pi2", "pi3"):
+        wait_for(f"{node} to step back", partial(stopped, node), 180)
+    print(f"both stepped back {time.monotonic() - start:.0f} s after the first of them was on")
+    assert pis.nodes_ready(SPARE) == {"pi1", "pi4"}
+    assert pis.ask("pi4", "getent", "hosts", "home.kubepi.internal").split()[0] == (
+        pis.addresses[SPARE]
+    )
+    said = pis.run("pi2", "kubepi", "doctor").stdout
+    assert "the cluster was restored and goes on at" in said
+    assert pis.run("pi2", "kubepi", "reset", "--yes").returncode == 0
+    assert "pi2" not in pis.ask(SPARE, "kubectl", "get", "nodes", "-o", "name")
+    run(pis, "pi2", *AS_MASTER)
+    wait_for("two masters", lambda: True if voters(pis, SPARE) == {"pi1", "pi2"} else None, 300)
