@@ -6,7 +6,7 @@ Tests: tests/unit/test_agent.py; the loop that drives it is in loop.py.
 """
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from kubepi.agent.addressing import Addressing
 from kubepi.agent.console import Console
@@ -40,7 +40,7 @@ from kubepi.decide.peerbook import (
 from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import write_rank, write_vote
 from kubepi.decide.wish import FORGET, parse_wish
-from kubepi.lan.peers import CA, PEERS, to_json
+from kubepi.lan.peers import CA, OWN, PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.steps.clock import last_seen
@@ -145,6 +145,7 @@ class Agent:
             return None
         self.said = replace(advert, sequence=self.sequence.next())
         self.said_at = now
+        state.write_json(self.host, OWN, asdict(self.said), 0o644)
         signed = self.rotating.sign(self.said)
         # without a token nobody can believe us; we are still seen by `nodes`
         self.record = signed or encode(self.said, self.host.random("no key", 32))

@@ -10,7 +10,7 @@ from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.errors import UsageError
-from kubepi.lan.peers import PEERS, read_peers
+from kubepi.lan.peers import OWN, PEERS, read_all
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.report.table import table
@@ -40,15 +40,16 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return _forget(args, host)
     if args.watch:
         return _watch(args, host)
-    book = read_peers(host) if host.exists(PEERS) else _listen(args, host)
+    book = read_all(host) if host.exists(PEERS) else _listen(args, host)
     peers = sorted(book.values(), key=lambda peer: (not peer.trusted, peer.advert.node))
     if args.json:
         print(json.dumps([asdict(peer) for peer in peers], indent=1))
         return 0
-    if not peers:
+    own_id = (state.read_json(host, OWN) or {}).get("node_id")
+    if not set(book) - {own_id}:
         print("no other Pi with kubepi is heard on this LAN", file=sys.stderr)
-        return 0
-    for row in table([COLUMNS, *(_row(peer, host.monotonic()) for peer in peers)]):
+    rows = [_row(peer, host.monotonic(), own_id) for peer in peers]
+    for row in table([COLUMNS, *rows]) if rows else ():
         print(row)
     return 0
 
@@ -73,7 +74,7 @@ def _watch(args: argparse.Namespace, host: Host) -> int:
 
             listen_on(host, _key(args, host), lambda book: watch.show(book, host.monotonic()))
         while True:
-            watch.show(read_peers(host), host.monotonic())
+            watch.show(read_all(host), host.monotonic())
             host.sleep(1.0)
     return 0
 
@@ -97,11 +98,13 @@ def _key(args: argparse.Namespace, host: Host) -> bytes | None:
     return None if token is None else advert_key(token)
 
 
-def _row(peer: Peer, now: float) -> tuple[str, ...]:
+def _row(peer: Peer, now: float, own_id: str | None) -> tuple[str, ...]:
     advert = peer.advert
     seconds = max(0, int(now - peer.heard))
     told = f"{advert.state} {advert.progress}".strip()
     heard = f"{seconds} s ago" + (", silent" if peer.is_silent(now) else "")
+    if advert.node_id == own_id:
+        heard = "this Pi"
     trusted = "yes" if peer.trusted else f"no: {peer.why}"
     return (
         advert.node or "?", advert.address or "?", advert.board or "?", advert.role, told,

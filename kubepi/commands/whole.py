@@ -15,10 +15,10 @@ from kubepi.commands import changing
 from kubepi.decide import wish as wishes
 from kubepi.decide.disabled import DISABLED, OFF, WITHOUT_PODS, Disabled, members
 from kubepi.decide.goal import Goal
-from kubepi.decide.peerbook import Peer
+from kubepi.decide.peerbook import Book, Peer
 from kubepi.decide.plan import disable
 from kubepi.errors import StepFailed
-from kubepi.lan.peers import read_peers
+from kubepi.lan.peers import read_all, read_peers
 from kubepi.lan.wishing import asked, wish
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
@@ -118,7 +118,7 @@ class Others:
                 for peer in members(book)
                 if not has_done(peer) and peer.advert.node not in self.given_up
             ]
-            self.table.show({peer.advert.node_id: peer for peer in members(book)}, now)
+            self.table.show(self._members(), now)
             if not left:
                 return
             for peer in left:
@@ -128,6 +128,9 @@ class Others:
                 if now - self.said[peer.advert.node][1] > ANSWER:
                     self._give_up(peer.advert.node, f"is {word.strip()} for {ANSWER:.0f} s")
             self.host.sleep(1.0)
+
+    def _members(self) -> Book:
+        return {peer.advert.node_id: peer for peer in members(read_all(self.host))}
 
     def _give_up(self, node: str, why: str) -> None:
         if not self.yes and not changing.agreed(f"{node} {why}.", "Go on without it?"):

@@ -1,4 +1,4 @@
-"""What the agent heard, read by the other commands from /run/kubepi/peers.json."""
+"""What the agent heard, and said last itself: read by the other commands from /run/kubepi."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 
 PEERS = f"{state.RUN}/peers.json"
+OWN = f"{state.RUN}/own.json"
 CA = "/etc/kubernetes/pki/ca.crt"
 UPGRADE_SECONDS = 3600.0
 
@@ -32,6 +33,15 @@ def read_peers(host: Host) -> Book:
     """The agent's peers; none where no agent runs."""
     data = state.read_json(host, PEERS)
     return {} if data is None else from_json(data)
+
+
+def read_all(host: Host) -> Book:
+    """The peers, and this node as it says it is: for tables, where nobody may be missing."""
+    data = state.read_json(host, OWN)
+    if data is None:
+        return read_peers(host)
+    own = Peer(Advert(**data), True, host.monotonic())
+    return {own.advert.node_id: own, **read_peers(host)}
 
 
 def the_master(host: Host) -> Advert:
