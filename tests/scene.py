@@ -204,7 +204,7 @@ def _agent_works(pi: FakePi) -> None:
     master = Advert(
         cluster="home", node="pi1", node_id=MASTER_ID, address="10.0.0.1", role="master",
         state="ready", ca_hash="sha256:" + "0" * 64, kubernetes=VERSION, sequence=1,
-        vote=write_vote(Vote(master=MASTER_ID)), answer=_admitted(pi),
+        vote=write_vote(Vote(master=MASTER_ID)), answer=_admitted(pi), life=7,
     )  # fmt: skip
     goal = state.load_goal(pi)
     is_alone = goal is not None and goal.settings["cluster.expect"] == 1

@@ -132,6 +132,8 @@ class Agent:
     def news(self) -> bytes | None:
         """A new record if there is something to say now."""
         if self.replaced.is_silent():
+            self.record = b""  # no answer to who asks either
+            self.host.remove(OWN)
             return None
         now = self.host.monotonic()
         vote, rank = write_vote(self.voter.election.vote), write_rank(self.voter.rank)

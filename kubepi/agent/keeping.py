@@ -1,13 +1,13 @@
 """A copy of a master's newest backup on this node, at the master's wish.
 
-May touch: /var/lib/kubepi/backups-of-others. Tests: tests/unit/test_things.py, tests/lab.
+May touch: /var/lib/kubepi-backups/of-others. Tests: tests/unit/test_things.py, tests/lab.
 """
 
 from kubepi.errors import KubepiError
 from kubepi.lan.depot import backups_of, fetch, own_key
 from kubepi.machine import state
 from kubepi.machine.archive import verify
-from kubepi.machine.backups import COPIES, names_in
+from kubepi.machine.backups import BACKUPS, COPIES, names_in
 from kubepi.machine.host import Host
 from kubepi.steps.backups import BackupsPruned
 
@@ -22,6 +22,7 @@ def keep_newest(host: Host, address: str) -> None:
     if not there or max(there) in names_in(host, COPIES):
         return
     name = max(there)
+    host.mkdir(BACKUPS, 0o700)
     host.mkdir(COPIES, 0o700)
     fetch(host, key, address, f"backup/{name}", f"{COPIES}/{name}")
     try:

@@ -90,12 +90,13 @@ def next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.obeying.do, agent.book, own_name)
     if disabled.is_disabled(host):
         return None
-    if agent.addressing.wanted(goal, agent.address()):
-        return partial(agent.addressing.do, goal, agent.address())
     if agent.replaced.wanted():
         return agent.replaced.do
-    was_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
-    is_master = was_master and not agent.replaced.is_so
+    if agent.replaced.is_so:
+        return None
+    if agent.addressing.wanted(goal, agent.address()):
+        return partial(agent.addressing.do, goal, agent.address())
+    is_master = goal.role == "master" and agent.host.exists(state.WAS_MASTER)
     if is_master and agent.duties.wanted(agent.book, agent.known):
         return partial(agent.duties.do, agent.book, agent.known)
     if is_master and agent.placing.wanted(goal, agent.book):
@@ -104,7 +105,7 @@ def next_duty(agent: Agent, goal: Goal | None) -> Callable[[], None] | None:
         return partial(agent.following.do, goal)
     if is_master and agent.tidying.wanted():
         return agent.tidying.do
-    if not agent.replaced.is_so and agent.renewing.wanted(goal, own_name, agent.book):
+    if agent.renewing.wanted(goal, own_name, agent.book):
         return agent.renewing.do
     return None
 

@@ -50,7 +50,9 @@ class Replaced:
             if advert.life > own and advert.ca_hash == ca:
                 where = f"{advert.node} ({advert.address})"
                 self.host.log.tell(f"agent: the cluster was restored and goes on at {where}")
-                self._note(f"{advert.address} {state.OLDER}")
+                goal = state.load_goal(self.host)
+                is_first = goal is None or goal.makes_cluster  # its id has another board now
+                self._note(advert.address if is_first else f"{advert.address} {state.OLDER}")
                 return
 
     def _note(self, text: str) -> None:

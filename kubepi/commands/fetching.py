@@ -1,6 +1,6 @@
 """Where a backup is taken from: another node's depot, or a sealed file of the share.
 
-May touch: /var/lib/kubepi/backups-of-others. Tests: tests/lab/test_backup.py.
+May touch: /var/lib/kubepi-backups/of-others. Tests: tests/lab/test_backup.py.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from kubepi.lan.depot import backups_of, fetch
 from kubepi.lan.rendezvous import listen_for
 from kubepi.lan.sealing import ENDING, is_sealed, unseal_file
 from kubepi.machine import state
-from kubepi.machine.backups import COPIES
+from kubepi.machine.backups import BACKUPS, COPIES
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 
@@ -53,7 +53,7 @@ def opened(args: argparse.Namespace, host: Host, source: Path) -> Path:
 
 
 def _room_for(host: Host, file: str) -> str:
-    host.mkdir(state.STATE, 0o700)
+    host.mkdir(BACKUPS, 0o700)
     host.mkdir(COPIES, 0o700)
     return f"{COPIES}/{file}"
 

@@ -6,13 +6,14 @@ from kubepi.commands import changing
 from kubepi.decide.goal import Goal
 from kubepi.errors import NoGoal, UsageError
 from kubepi.machine import state
+from kubepi.machine.backups import BACKUPS
 from kubepi.machine.host import Host
 from kubepi.reconcile import reconcile
 from kubepi.steps.more_masters import is_one_of_several, refuse_breaking
 
 KEPT = (
     "data of the share and of local volumes, a renewed machine-id and SSH keys, user accounts, "
-    "backups, /var/log/kubepi.log"
+    f"backups ({BACKUPS}), /var/log/kubepi.log"
 )
 
 

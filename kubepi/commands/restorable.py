@@ -12,7 +12,7 @@ from kubepi.decide.backup import BUSY, Manifest
 from kubepi.decide.ca_hash import ca_hash
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import TOKEN
-from kubepi.decide.peerbook import Book, masters, others_like, ready_masters
+from kubepi.decide.peerbook import Book, masters, others_like
 from kubepi.errors import KubepiError, PreflightFailed
 from kubepi.lan.peers import CA, read_peers
 from kubepi.lan.rendezvous import listen_for
@@ -49,20 +49,22 @@ def refuse(
     if not is_here:
         _refuse_second_master(host, manifest, source, force, given)
     elif goal is not None and goal.role == "master":
-        _refuse_beside_others(host)
+        _refuse_beside_others(host, manifest, source, force)
         if not force:
             _refuse_good_data(host)
 
 
-def _refuse_beside_others(host: Host) -> None:
-    """They have all that is lost here, and an etcd that would not let this one in."""
-    now = host.monotonic()
-    for peer in ready_masters(read_peers(host).values(), now):
+def _refuse_beside_others(host: Host, manifest: Manifest, source: Path, force: bool) -> None:
+    """They have what is lost here, or half of an etcd that would be a second one."""
+    book, now = read_peers(host), host.monotonic()
+    there = {name: peer for name, peer in book.items() if not peer.is_silent(now)}
+    if kubectl.is_ready(host) is None and masters(there.values()):
+        names = ", ".join(peer.advert.node for peer in masters(there.values()))
         raise PreflightFailed(
-            f"another master of this cluster is there: {peer.advert.node} "
-            f"({peer.advert.address}); there must not be two clusters of it",
-            "sudo kubepi reset, then sudo kubepi join --role master: etcd's data comes from there",
+            f"the cluster runs, and has other masters: {names}",
+            "if its own etcd is damaged: sudo kubepi reset, then sudo kubepi join --role master",
         )
+    refuse_heard(there, manifest, ca_hash(kept_in(source)[CA]), force)
 
 
 def _refuse_good_data(host: Host) -> None:
@@ -101,14 +103,14 @@ def refuse_heard(book: Book, manifest: Manifest, ca: str, force: bool) -> None:
         raise PreflightFailed(
             f"a master of this cluster is heard: {advert.node} ({advert.address}); "
             "there must not be two",
-            f"switch {advert.node} off for good, or run kubepi reset on it, then restore again",
+            f"switch {advert.node} off, or run kubepi reset --force on it, then restore again",
         )
-    for advert in [] if force else others_like(book, manifest.node_id, ca):
+    for advert in [] if force else others_like(book, manifest, ca):
         raise PreflightFailed(
-            f"a master of this id or this CA is heard with another token: {advert.node} "
-            f"({advert.address}); there must not be two",
+            f"a node of this cluster is heard with another token: {advert.node} "
+            f"({advert.address}); there must not be two masters",
             "if the token was changed since the backup, give the new one by --token-file FILE; "
-            "--force goes on if that one is known to be no master of this cluster",
+            "--force goes on if that one is known to be of another cluster",
         )
 
 

@@ -1,12 +1,12 @@
-"""Which master makes a backup, and its copies on other nodes: asked for by a wish, and seen in
-their depots.
+"""A backup's copies on other nodes: asked for by a wish, and seen in their depots.
 
 May touch: this node's wish. Tests: tests/unit/test_backup_command.py, tests/lab/test_backup.py.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-from kubepi.decide.goal import Goal
+from kubepi.decide.backup import made_at
 from kubepi.decide.peerbook import Book, ready_masters
 from kubepi.decide.wish import KEEP_BACKUP
 from kubepi.errors import KubepiError, StepFailed
@@ -14,37 +14,42 @@ from kubepi.lan.depot import backups_of, own_key
 from kubepi.lan.peers import read_peers
 from kubepi.lan.wishing import asked
 from kubepi.machine import state
+from kubepi.machine.backups import BACKUPS, COPIES, names_in
 from kubepi.machine.host import Host
-from kubepi.steps.kubeadm import node_name
 
 COPIES_WANTED = 2
 SECONDS = 120.0
 
 
-def maker_before(host: Host, goal: Goal) -> str | None:
-    """Of several masters one makes the backups that nobody typed, and all agree on it.
-
-    The master of them that is there and comes before this one: the first, then by name.
-    """
-    own = (not goal.makes_cluster, node_name(host))
-    there = ready_masters(read_peers(host).values(), host.monotonic())
-    before = (p.advert.node for p in there if (not p.is_first, p.advert.node) < own)
-    return next(before, None)
+def made_lately(host: Host, seconds: float) -> str | None:
+    """The newest backup of this cluster here or at another master, if it is no older than that."""
+    goal, now = state.load_goal(host), host.now()
+    names = {*names_in(host, BACKUPS), *names_in(host, COPIES)}
+    for peer in ready_masters(read_peers(host).values(), host.monotonic()):
+        with suppress(KubepiError):  # it has none to show now
+            names |= set(backups_of(host, own_key(host), peer.advert.address))
+    cluster = "" if goal is None else str(goal.settings["cluster.name"])
+    ours = (name for name in names if name.startswith(f"kubepi-{cluster}-"))
+    return max((name for name in ours if 0 <= now - made_at(name) < seconds), default=None)
 
 
 def keepers(book: Book, now: float) -> dict[str, str]:
-    """Name -> address of the nodes that are to have a copy: members that are there.
+    """Name -> address of the nodes that are to have a copy: members that are there, by name.
 
-    Masters first, which go on from it without the one that made it, then by name.
+    Two other masters, which go on from it without the one that made it, and one that is none.
     """
-    found = [
-        peer.advert
-        for peer in book.values()
-        if peer.trusted and not peer.is_silent(now) and peer.advert.address
-        and peer.advert.state == "ready" and peer.advert.role != "none"
-    ]  # fmt: skip
-    found.sort(key=lambda advert: (advert.role != "master", advert.node))
-    return {advert.node: advert.address for advert in found[:COPIES_WANTED]}
+    there = sorted(
+        (
+            peer.advert for peer in book.values()
+            if peer.trusted and not peer.is_silent(now) and peer.advert.address
+            and peer.advert.state == "ready" and peer.advert.role != "none"
+        ),
+        key=lambda advert: advert.node,
+    )  # fmt: skip
+    of_masters = [advert for advert in there if advert.role == "master"][:COPIES_WANTED]
+    workers = [advert for advert in there if advert.role != "master"]
+    chosen = of_masters + workers[: max(1, COPIES_WANTED - len(of_masters))]
+    return {advert.node: advert.address for advert in chosen}
 
 
 def spread(host: Host, name: str) -> list[str]:

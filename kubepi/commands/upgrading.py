@@ -6,7 +6,7 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 import sys
 
 from kubepi.cluster import kubectl
-from kubepi.commands.spreading import maker_before, spread
+from kubepi.commands.spreading import made_lately, spread
 from kubepi.decide.backup import file_name
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import backup, upgrade
@@ -19,11 +19,11 @@ from kubepi.machine.host import Host
 from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
 from kubepi.reconcile import Options, reconcile, run_beside
-from kubepi.steps.backups import CLUSTER_ID
 from kubepi.steps.upgrade_problems import need_right
 from kubepi.steps.upgrading import is_begun
 
 ANSWER = 600.0
+ROLLING = 3600.0  # seconds that masters before this one may have taken
 LONGEST = 7200.0  # seconds for an upgrade that `resume` is at
 
 
@@ -71,11 +71,11 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
 def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
     """Kubernetes has no way back but a backup; one is enough, however often it is tried.
 
-    Of several masters the first that is there makes it: that one is upgraded first.
+    Of several masters the one that is upgraded first makes it.
     """
     if goal.role != "master" or found.version == OS or found.backup or is_begun(host):
         return
-    if maker_before(host, goal) is not None or not _has_what_it_takes(host, goal):
+    if not goal.makes_cluster and (made_lately(host, ROLLING) or not _knows_the_first(host)):
         return
     name = file_name(str(goal.settings["cluster.name"]), host.now())
     plan = backup.plan(name, int(goal.settings["backup.keep"]))
@@ -85,12 +85,10 @@ def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
         spread(host, name)
 
 
-def _has_what_it_takes(host: Host, goal: Goal) -> bool:
+def _knows_the_first(host: Host) -> bool:
     """A further master goes on from a backup of the first one, which may be gone for ever."""
-    if goal.makes_cluster:
-        return True
     try:
-        first_master(host, (host.read(CLUSTER_ID) or "").strip())
+        first_master(host)
     except StepFailed as error:
         host.say(f"warning: no backup before the upgrade: {error.sentence}")
         return False

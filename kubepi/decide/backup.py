@@ -81,6 +81,12 @@ def file_name(cluster: str, made: float) -> str:
     return f"kubepi-{cluster}-{datetime.fromtimestamp(made, UTC):%Y%m%dT%H%M%SZ}{ENDING}"
 
 
+def made_at(name: str) -> float:
+    """Seconds since 1970, of a backup's name."""
+    day = name.rpartition("-")[2].partition(".")[0]
+    return datetime.strptime(day, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
 def is_backup_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubepi.decide.adverts import Advert, decode, is_signed
+from kubepi.decide.backup import Manifest
 from kubepi.decide.upgrade import UPGRADING
 from kubepi.decide.votes import read_vote
 
@@ -128,12 +129,16 @@ def is_heard(book: Book, node: str) -> bool:
     return node in book or f"?{node}" in book
 
 
-def others_like(book: Book, node: str, ca: str) -> list[Advert]:
-    """Masters with another token that say they are that node, or have that CA."""
+def others_like(book: Book, manifest: Manifest, ca: str) -> list[Advert]:
+    """Nodes with another token that belong to the cluster of a backup: its master, by id or CA,
+    and whoever joined it before its token was changed."""
     strangers = [peer.advert for peer in book.values() if not peer.trusted]
     return [
         advert for advert in strangers
-        if advert.role == "master" and (advert.node_id == node or (ca and advert.ca_hash == ca))
+        if advert.role in ("master", "worker") and (
+            advert.node_id == manifest.node_id or (ca and advert.ca_hash == ca)
+            or (manifest.cluster_id and advert.cluster_id == manifest.cluster_id)
+        )
     ]  # fmt: skip
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from kubepi.decide.backup import Manifest, is_backup_name
 from kubepi.errors import KubepiError
-from kubepi.machine import state
 from kubepi.machine.archive import read_manifest, verify
 from kubepi.machine.host import Host
 
-BACKUPS = f"{state.STATE}/backups"
-COPIES = f"{state.STATE}/backups-of-others"
+# beside what a reset takes away: somebody may need them after it
+BACKUPS = "/var/lib/kubepi-backups"
+COPIES = f"{BACKUPS}/of-others"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from kubepi.machine.archive import read_files, read_manifest
 from kubepi.machine.backups import BACKUPS, COPIES, kept_in
 from kubepi.machine.host import Host
 
+CA = "/etc/kubernetes/pki/ca.crt"
+
 
 @dataclass(frozen=True)
 class FirstMaster:
@@ -23,7 +25,7 @@ class FirstMaster:
     files: dict[str, bytes]
 
 
-def first_master(host: Host, cluster_id: str) -> FirstMaster:
+def first_master(host: Host) -> FirstMaster:
     """
     Raises:
         StepFailed: no backup of it is here that is whole.
@@ -35,7 +37,8 @@ def first_master(host: Host, cluster_id: str) -> FirstMaster:
         except KubepiError:
             continue  # damaged: `backup list` says so
         goal = json.loads(files.get(state.GOAL, b"{}"))
-        if manifest.cluster_id == cluster_id and goal.get("verb") == "init":
+        # its id is no sign: who joined after a change of the token has another one
+        if files.get(CA) == host.read_bytes(CA) and goal.get("verb") == "init":
             return FirstMaster(manifest, files)
     raise StepFailed(
         "no backup of the master that made the cluster lies here to go on from",

@@ -10,10 +10,9 @@ from kubepi import BUILT
 from kubepi.cluster import kubectl
 from kubepi.decide import preflight
 from kubepi.decide.goal import Goal
-from kubepi.decide.peerbook import ready_masters
 from kubepi.decide.rotation import waited_for
 from kubepi.decide.upgrade import AGAIN
-from kubepi.lan.peers import PEERS, read_peers
+from kubepi.lan.peers import PEERS, other_masters, read_peers
 from kubepi.log import LOG_FILE
 from kubepi.machine import etcd_data, rotation, state
 from kubepi.machine.backups import newest_good
@@ -141,14 +140,14 @@ def _etcd(goal: Goal, host: ReadOnlyHost) -> list[Ailment]:
         return [Ailment("replaced", word, "sudo kubepi reset frees this Pi")]
     if goal.role != "master" or not host.exists(kubectl.ADMIN):
         return []
-    others = ready_masters(read_peers(host).values(), host.monotonic())
-    # the API's name may lead to another one
-    if (kubectl.is_own_ready(host) if others else kubectl.is_ready(host)) is None:
+    # the API's name leads to another master that lives, if there is one
+    lives = kubectl.is_ready(host) is None
+    if lives and (not other_masters(host) or kubectl.is_own_ready(host) is None):
         return []
     trouble = etcd_data.problem(host) or etcd_data.last_words(host)
     if trouble is None:
         return []
-    cure = REJOIN if others else _restorable(goal, newest_good(host))
+    cure = REJOIN if lives else _restorable(goal, newest_good(host))
     return [Ailment("etcd", f"etcd cannot go on: {trouble}", cure)]
 
 

@@ -10,6 +10,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.mounts import NODE_DATA
 from kubepi.decide.room import evicts_below, kept_free
 from kubepi.machine import state
+from kubepi.machine.backups import BACKUPS
 from kubepi.machine.host import Host
 from kubepi.report.storage import bytes_text
 from kubepi.steps.share import serves
@@ -25,7 +26,7 @@ PLACES = (
     ("local volumes", LOCAL_VOLUMES, "kubectl get pvc -A"),
     ("the journal", "/var/log/journal", "sudo journalctl --vacuum-size=50M"),
     ("apt's cache", "/var/cache/apt", "sudo apt-get clean"),
-    ("backups", f"{state.STATE}/backups", f"sudo ls -lS {state.STATE}/backups"),
+    ("backups", BACKUPS, f"sudo ls -lS {BACKUPS}"),
 )
 OTHER = "sudo du -xh / | sort -h | tail -n 20"
 

@@ -3,18 +3,21 @@
 May touch: its two files below /etc/systemd/system. Tests: tests/unit/test_plan.py, tests/lab.
 """
 
-from kubepi.machine import disabled
+from kubepi.machine import disabled, state
 from kubepi.steps.files import File
 from kubepi.steps.install import FILE, UNITS
 
 BACKUP_TIMER = "kubepi-backup.timer"
-CALENDAR = {"hour": "hourly", "day": "daily", "week": "weekly"}  # systemd.time(7)
+# systemd.time(7)
+CALENDAR = {"hour": "hourly", "day": "daily", "week": "weekly"}
+LATER = {"hour": "*:20", "day": "*-*-* 00:20", "week": "Mon *-*-* 00:20"}  # further masters
 
 SERVICE = f"""\
 [Unit]
 Description=kubepi: a backup of the cluster
 After=network.target containerd.service
 ConditionPathExists=!{disabled.STOPPED}
+ConditionPathExists=!{state.REPLACED}
 
 [Service]
 Type=oneshot
@@ -39,8 +42,9 @@ WantedBy=timers.target
 """
 
 
-def backup_files(every: str) -> list[File]:
-    timer = TIMER.format(every=every, calendar=CALENDAR[every])
+def backup_files(every: str, is_first: bool) -> list[File]:
+    """`is_first`: of the master that made the cluster; the others look whether it has done it."""
+    timer = TIMER.format(every=every, calendar=(CALENDAR if is_first else LATER)[every])
     return [
         File(f"{UNITS}/kubepi-backup.service", SERVICE),
         File(f"{UNITS}/{BACKUP_TIMER}", timer, restarts=(BACKUP_TIMER,)),

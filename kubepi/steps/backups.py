@@ -3,7 +3,7 @@
 It is that of the master that made the cluster; a further one takes what it kept of that, with
 etcd, token and version of today.
 
-May touch: /var/lib/kubepi/backups, or another folder for a copy.
+May touch: /var/lib/kubepi-backups, or another folder for a copy.
 Tests: tests/steps/test_backups.py.
 """
 
@@ -40,7 +40,7 @@ FOLDERS = (
 CLUSTER_ID = f"{state.STATE}/cluster-id"
 FILES = (
     "/var/lib/kubelet/config.yaml", "/etc/kubepi/kubepi.yaml", state.GOAL, state.NODE_ID,
-    CLUSTER_ID, state.PINNED_VERSION, state.KNOWN,
+    CLUSTER_ID, state.PINNED_VERSION, state.KNOWN, state.LIFE,
 )  # fmt: skip
 
 
@@ -64,12 +64,11 @@ class BackupMade:
         if host.exists(f"{BACKUPS}/{self.file}"):
             return
         _need_room(host)
-        host.mkdir(state.STATE, 0o700)
         host.mkdir(BACKUPS, 0o700)
         host.mkdir(WORKSHOP, 0o700)
         try:
+            manifest, files = _own(host) if _goal(host).makes_cluster else _of_the_first(host)
             snapshot = _take_snapshot(host)
-            manifest, files = _own(host) if _is_first(host) else _of_the_first(host)
             manifest = _with_revision(host, manifest)
             host.on_wait("writing the archive")
             name = f"{BACKUPS}/{self.file}"
@@ -119,10 +118,6 @@ def _goal(host: Host) -> Goal:
     return goal
 
 
-def _is_first(host: Host) -> bool:
-    return _goal(host).makes_cluster
-
-
 def _own(host: Host) -> tuple[Manifest, Contents]:
     return _describe(host), _contents(host)
 
@@ -130,11 +125,11 @@ def _own(host: Host) -> tuple[Manifest, Contents]:
 def _of_the_first(host: Host) -> tuple[Manifest, Contents]:
     """As it would be made there now, as far as it is known here."""
     today = _describe(host)
-    first = first_master(host, today.cluster_id)
+    first = first_master(host)
     before = first.manifest
     files = {name: (content, before.files[name].mode) for name, content in first.files.items()}
     for name, content in _contents(host).items():
-        if name == state.PINNED_VERSION or name.startswith(f"{state.STATE}/secrets/"):
+        if name in (state.PINNED_VERSION, state.LIFE) or name.startswith(f"{state.STATE}/secrets/"):
             files[name] = content
     manifest = replace(
         today, node=before.node, node_id=before.node_id, address=before.address,

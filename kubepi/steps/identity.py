@@ -25,7 +25,7 @@ SECOND_MACHINE_ID = "/var/lib/dbus/machine-id"
 SSH = "/etc/ssh"
 OF_ONE_NODE = (
     state.NODE_ID, state.SEQUENCE, state.VOTE, state.SYNC_LATENCY, state.WAS_MASTER,
-    state.ELECTION, state.LIFE,
+    state.ELECTION, state.LIFE, state.REPLACED,
 )  # fmt: skip
 
 

@@ -102,8 +102,8 @@ class KubeadmJoinMaster:
             state.end_attempt(host, "join")
             return
         ask_to_join(host, self.goal.api_name)
-        life = max((master.life for master in other_masters(host)), default=0)
-        host.write(state.LIFE, f"{life}\n", 0o600)
+        # before it is a master: one of an earlier life than the others steps back
+        host.write(state.LIFE, f"{wait_for_master(host, 120).life}\n", 0o600)
         if attempt is not None:
             state.begin_attempt(host, "join", WIPED)
             self._wipe(host)

@@ -18,6 +18,7 @@ from kubepi.decide.credentials import bootstrap_token
 from kubepi.decide.goal import TOKEN, Goal
 from kubepi.decide.kubeadm_config import init_documents
 from kubepi.errors import NotYet
+from kubepi.lan.peers import read_peers
 from kubepi.machine import restoring, state
 from kubepi.machine.host import Host
 from kubepi.machine.restoring import RESTORE, content_of, laid_out, note_phase
@@ -37,6 +38,7 @@ REMEMBERED = (CLUSTER_ID, state.PINNED_VERSION, state.KNOWN)
 BELOW = tuple(f"{state.STATE}/{folder}/" for folder in ("secrets", "addons", "labels"))
 USERS_CONFIG = "/etc/kubepi/kubepi.yaml"
 PKI = "/etc/kubernetes/pki"
+NEW_LIFE = f"{RESTORE}/life"
 
 
 def lives_here(host: Host, manifest: Manifest) -> bool:
@@ -186,10 +188,7 @@ class EtcdRestored:
 
 @dataclass(frozen=True)
 class ControlPlaneRestored:
-    """kubeadm's control plane on that data: certificates and manifests for this Pi's address.
-
-    With it a life of the cluster begins, which its adverts name.
-    """
+    """kubeadm's control plane on that data: certificates and manifests for this Pi's address."""
 
     goal: Goal
     can_lower_oom_score: bool
@@ -217,9 +216,6 @@ class ControlPlaneRestored:
         # its preflight refuses data that is there
         skipped = "--skip-phases=preflight,show-join-command"
         run_with_config(host, documents, "init", "--skip-token-print", skipped)
-        # from here on a master of before steps back where it hears this one (agent/replaced.py)
-        life = max(int(host.now()), laid_out(host).made + 1)
-        host.write(state.LIFE, f"{life}\n", 0o600)
         note_phase(host, STARTED)
 
     def _clear(self, host: Host) -> None:
@@ -235,6 +231,32 @@ class ControlPlaneRestored:
         for entry in host.listdir("/var/lib/kubelet/pki"):
             if entry.startswith("kubelet-client"):
                 host.remove(f"/var/lib/kubelet/pki/{entry}")
+
+
+@dataclass(frozen=True)
+class LifeBegun:
+    """The number of the cluster's new life, above all that are known, in this node's adverts.
+
+    A master of before that hears it steps back for good (kubepi/agent/replaced.py).
+    """
+
+    @property
+    def name(self) -> str:
+        return "a new life of the cluster"
+
+    def check(self, host: Host) -> Finding | None:
+        laid_out(host)
+        number = host.read(NEW_LIFE)
+        done = number is not None and host.read(state.LIFE) == number
+        return None if done else Finding("is not begun")
+
+    def apply(self, host: Host) -> None:
+        if host.read(NEW_LIFE) is None:
+            of_backup = int(content_of(host, state.LIFE) or 0)
+            heard = max((p.advert.life for p in read_peers(host).values() if p.trusted), default=0)
+            before = max(of_backup, heard, state.life(host), laid_out(host).made)
+            host.write(NEW_LIFE, f"{max(int(host.now()), before + 1)}\n", 0o600)
+        host.write(state.LIFE, host.read(NEW_LIFE) or "", 0o600)
 
 
 @dataclass(frozen=True)

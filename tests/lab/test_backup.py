@@ -16,7 +16,7 @@ import pytest
 from pis import FILE, KIT, Pis, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("backup")]
-BACKUPS = "/var/lib/kubepi/backups"
+BACKUPS = "/var/lib/kubepi-backups"
 DATABASE = "/var/lib/etcd/member/snap/db"
 NODES = ("pi1", "pi2", "pi3")
 WORKERS = ("pi2", "pi3")
@@ -101,12 +101,12 @@ def test_a_backup_is_made_verified_and_copied_to_other_nodes(pis: Pis) -> None:
         there = listed(pis, node)
         assert [Path(str(kept["file"])).name for kept in there] == [Path(file).name]
     digests = {
-        pis.ask(node, "sh", "-c", f"cat /var/lib/kubepi/backups*/{Path(file).name} | sha256sum")
+        pis.ask(node, "sh", "-c", f"find {BACKUPS} -name {Path(file).name} | xargs cat | sha256sum")
         for node in NODES
     }
     assert len(digests) == 1
     for node in NODES:
-        modes = pis.ask(node, "find", "/var/lib/kubepi/", "-path", "*backups*", "-printf", "%m\n")
+        modes = pis.ask(node, "find", BACKUPS, "-printf", "%m\n")
         assert set(modes.split()) <= {"600", "700"}
 
 

@@ -11,7 +11,7 @@ COVERED_THERE = {
     "test_backups": ("BackupMade", "BackupCopied", "BackupsPruned"),
     "test_restoring": (
         "ControlPlaneRestored", "ControlPlaneStopped", "EtcdRestored", "EtcdutlThere",
-        "KeysRestored", "RestoreOver", "StateRestored",
+        "KeysRestored", "LifeBegun", "RestoreOver", "StateRestored",
     ),
     "test_node_data": ("NodeData", "NodeDataLeft"),
     "test_share": (

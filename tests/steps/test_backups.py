@@ -102,7 +102,7 @@ def test_an_etcd_that_is_off_gives_none_and_leaves_nothing(tmp_path: Path) -> No
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
     pi = with_etcd(tmp_path / "pi")
     pi.free = 50_000_000
-    with pytest.raises(StepFailed, match="100 MB in /var/lib/kubepi/backups, 50 MB are free"):
+    with pytest.raises(StepFailed, match="100 MB in /var/lib/kubepi-backups, 50 MB are free"):
         BackupMade(NAMES[0]).apply(pi)
     assert pi.ran == []
     assert not pi.exists(BACKUPS)
@@ -146,6 +146,7 @@ def further_master(folder: Path) -> FakePi:
     state.save_goal(pi, replace(join_goal(), as_master=True))
     state.mark_reached(pi)
     pi.put(state.NODE_ID, "bb", 0o600)
+    pi.put(CLUSTER_ID, "of a later token", 0o600)
     pi.put(SECRET, "the new token", 0o600)
     pi.put(f"{COPIES}/{NAMES[3]}", "damaged", 0o600)
     shutil.copy(first.path(f"{BACKUPS}/{NAMES[0]}"), pi.path(COPIES))
@@ -170,8 +171,9 @@ def test_a_further_master_makes_one_of_the_first_master_as_it_would_be_now(tmp_p
 
 def test_without_any_of_the_first_master_a_further_one_makes_none(tmp_path: Path) -> None:
     pi = further_master(tmp_path / "pi")
-    pi.put(CLUSTER_ID, "of another")
+    pi.put("/etc/kubernetes/pki/ca.crt", "of another")
     with pytest.raises(StepFailed, match="no backup of the master that made the cluster") as caught:
         BackupMade(NAMES[1]).apply(pi)
     assert "sudo kubepi backup there" in caught.value.hint
-    assert pi.listdir(BACKUPS) == []
+    assert pi.listdir(BACKUPS) == ["of-others"]
+    assert not any("snapshot" in argv for argv in pi.ran), "nothing is written for nothing"

@@ -51,6 +51,7 @@ def test_a_further_master_joins_whatever_cut_there_was(
     pi = obeys(AsRun(KubeadmJoinMaster(GOAL, True)), make, tmp_path)
     assert pi.etcd_elsewhere == {"pi7": "voter"}
     assert not pi.exists(state.WISH)
+    assert state.life(pi) == 7, "that of the master: one of before it would step back"
 
 
 def test_it_leaves_etcd_once(tmp_path: Path) -> None:

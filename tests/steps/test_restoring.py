@@ -5,12 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from kubepi.decide.adverts import Advert
 from kubepi.decide.backup import file_name
 from kubepi.decide.goal import Goal
+from kubepi.decide.peerbook import Peer
 from kubepi.errors import StepFailed
+from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.backups import BACKUPS
-from kubepi.machine.restoring import MANIFEST, RESTORE, content_of, lay_out, note_phase
+from kubepi.machine.restoring import (
+    MANIFEST,
+    RESTORE,
+    content_of,
+    laid_out,
+    lay_out,
+    note_phase,
+)
 from kubepi.machine.step import Step
 from kubepi.steps import control_plane
 from kubepi.steps.backups import BackupMade
@@ -22,6 +32,7 @@ from kubepi.steps.restoring import (
     ControlPlaneStopped,
     EtcdRestored,
     KeysRestored,
+    LifeBegun,
     RestoreOver,
     StateRestored,
 )
@@ -188,6 +199,29 @@ def test_the_control_plane_starts_on_it(archive: Path, tmp_path: Path) -> None:
     assert pi.read("/etc/kubernetes/pki/ca.key") == "the key"
     line = next(argv for argv in pi.ran if argv[:2] == ("kubeadm", "init"))
     assert any("preflight" in word for word in line)
+
+
+def test_a_life_begins_that_is_above_all_that_are_known(archive: Path, tmp_path: Path) -> None:
+    pi = obeys(LifeBegun(), new_board(archive, phase=STARTED), tmp_path)
+    assert state.life(pi) == int(pi.now())
+
+
+@pytest.mark.parametrize("where", ["here", "heard", "clock"])
+def test_a_clock_that_is_behind_makes_no_earlier_life(
+    where: str, archive: Path, tmp_path: Path
+) -> None:
+    pi = new_board(archive, phase=STARTED)(tmp_path / "pi")
+    before = int(pi.now()) + 1000
+    if where == "here":
+        pi.put(state.LIFE, f"{before}\n")
+    if where == "heard":
+        peer = Peer(Advert(node="pi2", node_id="22", role="master", life=before), True, 0.0)
+        pi.put(PEERS, json.dumps(to_json({"22": peer})))
+    if where == "clock":
+        pi.clock.seconds -= 7200
+        before = laid_out(pi).made
+    LifeBegun().apply(pi)
+    assert state.life(pi) == before + 1
 
 
 def test_nothing_is_left_of_it(archive: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.etcd_programs import snapshot_of
 from tests.fakes import FakePi, PowerCut
 
 ABOUT = Manifest("home", "0123abcd", "pi1", "aa", "10.0.0.1", 1_800_000_000, 5, "0.1", "v1.36.3")
-NAME = "/var/lib/kubepi/backups/kubepi-home-20270115T080000Z.tar.gz"
+NAME = "/var/lib/kubepi-backups/kubepi-home-20270115T080000Z.tar.gz"
 FILES = {
     "/etc/kubernetes/pki/ca.key": (b"the key", 0o600),
     "/etc/kubernetes/pki/ca.crt": (b"the CA", 0o644),

@@ -10,9 +10,9 @@ import pytest
 from kubepi.commands import backup
 from kubepi.commands.spreading import keepers, spread
 from kubepi.decide.adverts import Advert
+from kubepi.decide.backup import file_name
 from kubepi.decide.peerbook import SILENT_AFTER, Peer
-from kubepi.decide.votes import Vote, write_vote
-from kubepi.errors import NoGoal, StepFailed, UsageError
+from kubepi.errors import NoGoal, NotYet, StepFailed, UsageError
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import state
 from kubepi.machine.backups import BACKUPS, COPIES
@@ -103,46 +103,62 @@ def test_members_that_are_there_are_to_have_a_copy() -> None:
     assert keepers(book, 101.0 + SILENT_AFTER) == {}
 
 
-def test_masters_have_a_copy_first() -> None:
-    """They make backups themselves when the first one is lost."""
-    book = {"1": peer("a"), "2": peer("bb"), "3": peer("ccc", role="master")}
-    assert list(keepers(book, 100.0)) == ["ccc", "a"]
+def test_two_masters_and_a_worker_have_a_copy() -> None:
+    """The masters make backups themselves when the first one is lost."""
+    book = {str(n): peer("w" * n) for n in range(1, 4)}
+    book |= {str(n): peer("m" * n, role="master") for n in range(4, 7)}
+    assert list(keepers(book, 100.0)) == ["mmmm", "mmmmm", "w"]
+    del book["5"], book["6"]
+    assert list(keepers(book, 100.0)) == ["mmmm", "w"]
 
 
-@pytest.mark.parametrize(
-    ("own", "others", "maker"),
-    [
-        ("pi7", {}, None),
-        ("pi7", {"pi1": "worker"}, None),
-        ("pi7", {"pi8": "master"}, None),
-        ("pi7", {"pi3": "master", "pi2": "master"}, "pi2"),
-        ("pi7", {"pi8": "first", "pi3": "master"}, "pi8"),
-        ("first", {"pi2": "master"}, None),
-    ],
-)  # fmt: skip
-def test_of_several_masters_the_first_that_is_there_makes_them_by_itself(
-    own: str, others: dict[str, str], maker: str | None, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    pi = with_etcd(tmp_path / "pi")
-    if own != "first":
-        BackupMade(NAMES[3]).apply(pi)  # what it goes on from
-        state.save_goal(pi, replace(join_goal(), as_master=True))
-        state.mark_reached(pi)
-    book: dict[str, Peer] = {}
-    for node, role in others.items():
-        number = f"{len(book)}" * 16
-        said = Advert(node=node, node_id=number, address="127.77.9.9", state="ready")
-        vote = Vote(master=number if role == "first" else "f" * 16)
-        said = replace(said, vote=write_vote(vote), role="worker" if role == "worker" else "master")
-        book[number] = Peer(said, True, pi.monotonic())
-    pi.put(PEERS, json.dumps(to_json(book)))
+def further_master(folder: Path, made: float) -> FakePi:
+    """It keeps a backup of the first one, `made` so many seconds ago."""
+    pi = with_etcd(folder)
+    BackupMade(file_name("home", pi.now() - made)).apply(pi)
+    state.save_goal(pi, replace(join_goal(), as_master=True))
+    state.mark_reached(pi)
     pi.put(state.WISH, "0123456789abcdef check-share")  # no copies: there is nobody to make them
-    before = pi.listdir(BACKUPS)
+    hears(pi, "master")
+    return pi
+
+
+def hears(pi: FakePi, role: str) -> None:
+    said = Advert(node="pi8", node_id="88" * 8, address="127.77.9.9", state="ready", role=role)
+    pi.put(PEERS, json.dumps(to_json({said.node_id: Peer(said, True, pi.monotonic())})))
+
+
+@pytest.mark.parametrize(("made", "makes"), [(600.0, False), (5000.0, True), (-600.0, True)])
+def test_a_further_masters_timer_makes_what_nobody_made(
+    made: float, makes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pi = further_master(tmp_path / "pi", made)
     assert backup.run(asked("--scheduled"), pi) == 0
-    out = capsys.readouterr().out
-    assert (f"{maker} makes the backups" in out) == (maker is not None)
-    assert (len(pi.listdir(BACKUPS)) > len(before)) == (maker is None)
+    assert ("was made lately" in capsys.readouterr().out) != makes
+    assert len(pi.listdir(BACKUPS)) == (2 if makes else 1)
+
+
+def test_by_hand_it_is_made_in_any_case(tmp_path: Path) -> None:
+    pi = further_master(tmp_path / "pi", 600.0)
+    assert backup.run(asked(), pi) == 0
+    assert len(pi.listdir(BACKUPS)) == 2
+
+
+def test_the_first_masters_timer_asks_nobody(tmp_path: Path) -> None:
+    pi = with_etcd(tmp_path / "pi")
+    BackupMade(file_name("home", pi.now() - 60)).apply(pi)
+    assert backup.run(asked("--scheduled"), pi) == 0
+    assert len(pi.listdir(BACKUPS)) == 2
+
+
+def test_a_further_master_that_hears_no_other_may_be_of_before_a_restore(tmp_path: Path) -> None:
+    pi = further_master(tmp_path / "pi", 5000.0)
+    hears(pi, "worker")
+    with pytest.raises(NotYet, match="another master"):
+        backup.run(asked("--scheduled"), pi)
+    pi.put(state.REPLACED, "10.0.0.9 older\n")
+    with pytest.raises(UsageError, match="goes on without this master"):
+        backup.run(asked(), pi)
 
 
 def test_a_wish_of_another_command_is_not_taken_away(tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ def test_nobody_else_makes_a_further_master_stop(
     assert not agent.replaced.wanted()
 
 
+def test_an_old_first_master_has_nothing_to_say_under_its_id(tmp_path: Path) -> None:
+    """Also where another master of the new life is heard before its own other board."""
+    pi = old_master(tmp_path / "pi")
+    agent = Agent(pi, look(pi))
+    agent.hear(encode(restored(pi, node="pi2", node_id="22" * 8), KEY))
+    assert not state.is_older(pi)
+    state.save_goal(pi, replace(init_goal(), verb="reset", was="init"))
+    assert agent.news() is None
+    assert agent.own() == b""
+
+
 def test_a_worker_has_no_control_plane_to_stop(tmp_path: Path) -> None:
     pi, agent = further_master(tmp_path / "pi")
     pi.path(state.WAS_MASTER).unlink()

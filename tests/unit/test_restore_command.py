@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,10 @@ from kubepi.decide.adverts import Advert, encode
 from kubepi.decide.backup import Manifest
 from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import Secret
-from kubepi.decide.peerbook import hear
+from kubepi.decide.peerbook import Peer, hear
 from kubepi.decide.rotation import Tokens
 from kubepi.errors import KubepiError, PreflightFailed, UsageError
-from kubepi.lan.peers import PEERS
+from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import etcd_data, rotation, state
 from kubepi.machine.archive import verify
 from kubepi.machine.backups import BACKUPS
@@ -46,17 +46,31 @@ def test_a_cluster_that_runs_is_not_restored_by_itself(tmp_path: Path) -> None:
     refuse(pi, manifest, source, force=True)
 
 
-def test_beside_another_master_nothing_is_restored_even_by_force(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["ready", "upgrading", "starting"])
+@pytest.mark.parametrize("force", [False, True])
+def test_beside_another_master_nothing_is_restored_even_by_force(
+    word: str, force: bool, tmp_path: Path
+) -> None:
     pi, source, manifest = the_master(tmp_path / "pi")
-    pi.path(etcd_data.DATABASE).write_bytes(b"cut off")
-    pi.put(PEERS, json.dumps({"bb": {
-        "advert": asdict(replace(MASTER, node="pi8", node_id="bb")),
-        "trusted": True, "heard": pi.monotonic(), "why": "",
-    }}))  # fmt: skip
-    for force in (False, True):
-        with pytest.raises(PreflightFailed, match=r"another master .* is there: pi8") as caught:
-            refuse(pi, manifest, source, force=force)
-        assert "join --role master" in caught.value.hint
+    other = replace(MASTER, node="pi8", node_id="bb", state=word)
+    pi.put(PEERS, json.dumps(to_json({"bb": Peer(other, True, pi.monotonic())})))
+    with pytest.raises(PreflightFailed, match=r"the cluster runs, and has .*: pi8") as caught:
+        refuse(pi, manifest, source, force=force)
+    assert "join --role master" in caught.value.hint
+    pi.running.discard("kubelet.service")  # and no API answers: two of etcd's halves
+    with pytest.raises(PreflightFailed, match="a master of this cluster is heard: pi8") as caught:
+        refuse(pi, manifest, source, force=force)
+    assert "switch pi8 off" in caught.value.hint
+
+
+def test_a_worker_with_a_newer_token_tells_that_it_was_changed(tmp_path: Path) -> None:
+    """All masters are off; those of the newer token would not believe this one."""
+    _, _, manifest = the_master(tmp_path / "pi")
+    worker = Advert(node="pi8", node_id="bb", cluster_id=manifest.cluster_id, role="worker")
+    book = hear({}, encode(worker, advert_key("the new one")), advert_key(TOKEN), "", 0.0)
+    with pytest.raises(PreflightFailed, match="heard with another token: pi8"):
+        refuse_heard(book, manifest, "", force=False)
+    refuse_heard(book, manifest, "", force=True)
 
 
 def test_data_that_still_opens_is_not_given_up(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def backups(goal: Goal) -> list[Step]:
     every = str(goal.settings["backup.every"])
     if every == "never":
         return [ServiceGone(BACKUP_TIMER)]
-    return [*backup_files(every), ServiceRunning(BACKUP_TIMER)]
+    return [*backup_files(every, goal.makes_cluster), ServiceRunning(BACKUP_TIMER)]
 
 
 def chosen_addons(goal: Goal, installed: Sequence[str]) -> list[Step]:

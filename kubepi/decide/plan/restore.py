@@ -11,6 +11,7 @@ from kubepi.steps.restoring import (
     ControlPlaneStopped,
     EtcdRestored,
     KeysRestored,
+    LifeBegun,
     StateRestored,
 )
 from kubepi.steps.waits import ApiReady, MasterAnnounced
@@ -31,5 +32,6 @@ def plan(goal: Goal, facts: Facts, own_file: str) -> list[Step]:
         EtcdRestored(goal),
         ControlPlaneRestored(goal, facts.can_lower_oom_score),
         ApiReady(),
+        LifeBegun(),
         MasterAnnounced(),
     ]
