@@ -29,7 +29,7 @@ def made_lately(host: Host, seconds: float) -> str | None:
         with suppress(KubepiError):  # it has none to show now
             names |= set(backups_of(host, own_key(host), peer.advert.address))
     cluster = "" if goal is None else str(goal.settings["cluster.name"])
-    ours = (name for name in names if name.startswith(f"kubepi-{cluster}-"))
+    ours = (name for name in names if name.rpartition("-")[0] == f"kubepi-{cluster}")
     return max((name for name in ours if 0 <= now - made_at(name) < seconds), default=None)
 
 
