@@ -4,6 +4,7 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 """
 
 import sys
+from contextlib import suppress
 
 from kubepi.cluster import kubectl
 from kubepi.commands.spreading import spread
@@ -18,10 +19,11 @@ from kubepi.machine.host import Host
 from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
 from kubepi.reconcile import Options, reconcile, run_beside
-from kubepi.steps.upgrade_problems import need_right
+from kubepi.steps.upgrade_problems import need_right, others_problem
 from kubepi.steps.upgrading import is_begun
 
 ANSWER = 600.0
+OTHERS = 120.0  # seconds for other nodes that come back from a boot
 LONGEST = 7200.0  # seconds for an upgrade that `resume` is at
 
 
@@ -30,9 +32,9 @@ def is_noted(host: Host) -> bool:
 
 
 def go_on(host: Host, goal: Goal, options: Options) -> None:
-    found = upgrading.load(host)
-    assert found is not None
-    upgrade_node(host, goal, found, options)
+    """Also with one that was wished for while another one ended."""
+    while (found := upgrading.load(host)) is not None:
+        upgrade_node(host, goal, found, options)
 
 
 def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:
@@ -47,7 +49,7 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
         run_beside("upgrade", upgrade.plan(goal, wanted), host, options)
         return
     if is_noted(host):
-        _wait_after_boot(host, goal)
+        _wait_after_boot(host, goal, wanted)
     else:
         need_right(host, goal, wanted)
     with locked(host, "upgrade", waits=False):
@@ -78,13 +80,18 @@ def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
         spread(host, name)
 
 
-def _wait_after_boot(host: Host, goal: Goal) -> None:
-    """What was asked before the first change is asked again, of others that may boot as well."""
+def _wait_after_boot(host: Host, goal: Goal, wanted: Upgrade) -> None:
+    """What was asked before the first change is asked again, of others that may boot as well.
+
+    Who is not well in the end is a reason not to begin, which is told by its own sentence.
+    """
     if is_begun(host):
         return
     host.wait_until("the API", lambda: kubectl.is_ready(host), ANSWER, 2.0)
     if goal.role == "worker":
         wait_for_master(host, ANSWER)
+    with suppress(StepFailed):
+        host.wait_until("the others", lambda: others_problem(host, goal, wanted), OTHERS, 2.0)
 
 
 def upgrade_or_follow(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:

@@ -54,7 +54,10 @@ def note_failure(host: Host, error: KubepiError) -> None:
 
 
 def forget(host: Host) -> None:
-    host.remove(RECORD)
+    """Of what is over; another one that was wished for meanwhile stays."""
+    found = load(host)
+    if found is None or found.over:
+        host.remove(RECORD)
 
 
 def is_on(host: Host) -> bool:
