@@ -265,8 +265,9 @@ def _run_plan(plan: Sequence[Step], host: Host, options: Options, progress: Term
     start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     try:
         counts = run_plan(plan, host, progress)
-    except RebootNeeded:
+    except RebootNeeded as error:
         if options.reboot or not sys.stdin.isatty():
+            error.hint = "this Pi reboots now, and kubepi goes on by itself"
             host.log.line("reboots now, goes on after it")
             host.run(["systemctl", "reboot"])
         raise
