@@ -14,18 +14,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from masters import (
+    ADMIN,
+    AS_MASTER,
+    JOIN,
+    MASTERS,
+    give_admin,
+    kubectl,
+    run,
+    voters,
+    wait_whole,
+)
 from pis import FILE, KIT, Pis, wait_for
 from zero import give_config, masters_of, up_together
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("masters")]
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
-MASTERS = ("pi1", "pi2", "pi3")
 NODES = (*MASTERS, "pi4")
-JOIN = ("join", "--token-file", "/root/token", "--kit", KIT)
-AS_MASTER = (*JOIN, "--role", "master")
 CUTS = 10
 JOIN_SECONDS = 45.0
-ADMIN = "/root/admin.conf"
 # an own kubeconfig on every node, by the API's name; each line: seconds, and whether it was written
 WRITES = f"""
 end=$(($(date +%s) + 50)); number=0
@@ -55,51 +62,11 @@ def pis(pyz: Path) -> Iterator[Pis]:
             print(f"{node} is a master after {time.monotonic() - start:.0f} s")
             assert ("two masters are worse than one" in said) == (node == "pi2")
         run(pis, "pi4", *JOIN)
-        admin = pis.ask("pi1", "cat", "/etc/kubernetes/admin.conf")
-        for node in NODES:
-            pis.write(node, ADMIN, admin)
-        kubectl(pis, "pi1", "create", "configmap", "written")
-        wait_whole(pis)
+        give_admin(pis, NODES)
+        wait_whole(pis, MASTERS, NODES)
         yield pis
     finally:
         pis.down()
-
-
-def run(pis: Pis, node: str, *words: str) -> str:
-    done = pis.kubepi(node, *words)
-    assert done.returncode == 0, f"{node}: {done.stdout}\n{done.stderr}"
-    return f"{done.stdout}\n{done.stderr}"
-
-
-def kubectl(pis: Pis, node: str, *words: str) -> str:
-    return pis.ask(node, "kubectl", "--kubeconfig", ADMIN, *words)
-
-
-def voters(pis: Pis, node: str = "pi1") -> set[str]:
-    """The voting members that are alive, as etcd on this node knows them."""
-    program = (
-        "import sys; sys.path.insert(0, '/usr/local/lib/kubepi/kubepi.pyz')\n"
-        "from kubepi.cluster import etcd\nfrom kubepi.machine.host import Host\n"
-        "print(*(m.label for m in etcd.asked_members(Host()) if m.alive and not m.is_learner))"
-    )
-    done = pis.run(node, "python3", "-I", "-c", program)
-    return set(done.stdout.split()) if done.returncode == 0 else set()
-
-
-def wait_whole(
-    pis: Pis, masters: Sequence[str] = MASTERS, nodes: Sequence[str] = NODES, seconds: float = 300
-) -> None:
-    """All nodes Ready, and every master a voting member that answers."""
-
-    def whole() -> bool | None:
-        seen = (pis.nodes_ready(masters[0]), voters(pis, masters[0]))
-        return True if seen == (set(nodes), set(masters)) else None
-
-    try:
-        wait_for(f"{', '.join(masters)} to be masters of {', '.join(nodes)}", whole, seconds)
-    except TimeoutError as error:
-        seen = f"{pis.nodes_ready(masters[0])} {voters(pis, masters[0])}"
-        raise AssertionError(f"{error}; seen: {seen}") from error
 
 
 def write_all_the_time(pis: Pis, nodes: Sequence[str]) -> dict[str, list[tuple[float, bool]]]:
@@ -155,7 +122,7 @@ def test_a_master_is_killed_and_writes_go_on(pis: Pis, victim: str) -> None:
     print(f"{victim} cut: Ready after 50 s: {', '.join(sorted(ready))}")
     start = time.monotonic()
     pis.lab("boot", victim)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
     print(f"{victim} is back after {time.monotonic() - start:.0f} s")
     assert voters(pis) == set(MASTERS)
 
@@ -175,7 +142,7 @@ def test_a_master_whose_api_is_dead_uses_another(pis: Pis) -> None:
     kubectl(pis, "pi2", "get", "nodes")
     pis.ask("pi2", "mv", "/root/kube-apiserver.yaml", manifest)
     wait_for("its own", lambda: True if name_leads_to() == pis.addresses["pi2"] else None, 120)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def test_reset_of_a_master_is_orderly_and_it_can_come_back(pis: Pis) -> None:
@@ -188,7 +155,7 @@ def test_reset_of_a_master_is_orderly_and_it_can_come_back(pis: Pis) -> None:
     pis.lab("boot", "pi2")
     wait_whole(pis, ("pi1", "pi2"), ("pi1", "pi2", "pi4"))
     run(pis, "pi3", *AS_MASTER)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def test_a_cut_while_a_master_joins_is_gone_on_with(pis: Pis) -> None:
@@ -208,7 +175,7 @@ def test_a_cut_while_a_master_joins_is_gone_on_with(pis: Pis) -> None:
         assert pis.run(node, "kubepi", "reset", "--yes").returncode == 0
     run(pis, "pi3", *AS_MASTER)
     run(pis, "pi2", *AS_MASTER)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def cut_join(pis: Pis, node: str, moment: float) -> str:
