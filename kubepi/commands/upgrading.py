@@ -4,6 +4,7 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from kubepi.cluster import kubectl
@@ -18,6 +19,7 @@ from kubepi.machine import state, upgrading
 from kubepi.machine.host import Host
 from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
+from kubepi.machine.step import Step
 from kubepi.reconcile import Options, reconcile, run_beside
 from kubepi.steps.upgrade_problems import need_right, others_problem
 from kubepi.steps.upgrading import is_begun
@@ -57,7 +59,9 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
     try:
         need_right(host, goal, found)
         _back_up(host, goal, found, options)
-        run_beside("upgrade", upgrade.plan(goal, found), host, options)
+        _run(host, "upgrade", upgrade.plan(goal, found), options)
+        if not is_noted(host):
+            return
         upgrading.note(host, over=True)
         reconcile(goal, host, options)
     except (LockHeld, RebootNeeded):
@@ -68,14 +72,19 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
     upgrading.forget(host)
 
 
+def _run(host: Host, verb: str, plan: Sequence[Step], options: Options) -> None:
+    """After a boot `resume` and a command may both begin it: who was slower has nothing to do."""
+    run_beside(verb, plan, host, options, lambda: is_noted(host))
+
+
 def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
     """Kubernetes has no way back but a backup; one is enough, however often it is tried."""
     if goal.role != "master" or found.version == OS or found.backup or is_begun(host):
         return
     name = file_name(str(goal.settings["cluster.name"]), host.now())
     plan = backup.plan(name, int(goal.settings["backup.keep"]))
-    run_beside("backup", plan, host, options)
-    if not options.dry_run:
+    _run(host, "backup", plan, options)
+    if is_noted(host) and not options.dry_run:
         upgrading.note(host, backup=name)
         spread(host, name)
 

@@ -50,7 +50,8 @@ def save(host: Host, upgrade: Upgrade) -> None:
 def note_failure(host: Host, error: KubepiError) -> None:
     """For the advert, and for the next who asks."""
     output = error.output if isinstance(error, CommandFailed) else ""
-    note(host, failed=cause(error.sentence, output))
+    if load(host) is not None:
+        note(host, failed=cause(error.sentence, output))
 
 
 def forget(host: Host) -> None:

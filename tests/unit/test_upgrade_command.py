@@ -172,6 +172,26 @@ def test_another_node_that_stays_away_is_named(pi: FakePi) -> None:
     assert found.failed == "pi8 is not Ready: no network"
 
 
+@pytest.mark.parametrize("version", [NEW, OS])
+def test_what_resume_has_ended_meanwhile_is_not_done_again(pi: FakePi, version: str) -> None:
+    """Both had begun it, after a boot, and this one has waited for the lock."""
+    script = pi.programs["kubectl",].script
+    asked: list[str] = []
+
+    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
+        asked.extend(["nodes"] if argv[6:8] == ["get", "nodes"] else [])
+        if len(asked) == 2 and upgrading.load(pi) is not None:  # the second look, once it is noted
+            state.mark_reached(pi)
+            upgrading.forget(pi)
+        return script(pi, argv, stdin)
+
+    pi.looks("kubectl", script=kubectl)
+    upgrade_node(pi, MASTER, Upgrade(version), Options())
+    assert len(asked) == 2
+    assert pi.ran == []
+    assert state.goal_reached(pi)
+
+
 def test_the_version_in_the_config_may_follow(pi: FakePi) -> None:
     config = load(pi, {"kubernetes.version": ("--kubernetes", "1.36")})
     before = {"kubernetes.version": "1.35", "cluster.name": "home"}
