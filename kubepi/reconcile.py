@@ -5,7 +5,7 @@ A dry run takes the same path with a read-only host. Tests: tests/laws, tests/ar
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kubepi import BUILT
@@ -146,12 +146,11 @@ def reconcile_move(host: Host, options: Options) -> Done:
     """Go on with a move of the share to its end, then with all that rests on the share."""
     goal = state.load_goal(host)
     assert goal is not None, "a move is made by a master"
+    plan = move.plan(str(goal.settings["downloads.kit"]))
     with locked(host, "storage migrate"):
         host.log.line("run storage migrate")
-        plan = move.plan(str(goal.settings["downloads.kit"]))
         _run_plan(plan, host, options, Terminal(quiet_ok=options.quiet_ok))
-    moved = state.load_goal(host)
-    return reconcile(moved or goal, host, options)
+    return reconcile(state.load_goal(host) or goal, host, options)
 
 
 def reconcile_disabled(host: Host, wanted: Disabled, options: Options) -> None:
@@ -194,11 +193,16 @@ def reconcile_enabled(host: Host, options: Options) -> None:
     disabled.forget(host)
 
 
-def run_beside(verb: str, plan: Sequence[Step], host: Host, options: Options) -> Counts:
-    """Steps of a command that leaves the goal as it is: a node that was done stays so."""
+def run_beside(
+    verb: str, plan: Sequence[Step], host: Host, options: Options,
+    still: Callable[[], bool] = lambda: True,
+) -> Counts:  # fmt: skip
+    """Steps that leave the goal as it is, if `still` wanted then: a node that was done stays so."""
     if options.dry_run:
         return _preview_plan(plan, ReadOnlyHost(host.root, host.log), options)
     with locked(host, verb):
+        if not still():
+            return Counts()
         host.log.line(f"run {verb}")
         was_reached = state.goal_reached(host)
         try:
@@ -245,15 +249,11 @@ def _preflight(goal: Goal, facts: Facts, host: Host, options: Options) -> None:
     left = [problem for problem in found if problem.name not in waived]
     if left:
         rows = "".join(f"\n  {p.name}: {p.sentence}\n    cure: {p.cure}" for p in left)
-        raise PreflightFailed(
-            f"this Pi cannot be a {goal.role}:{rows}",
-            "--ignore NAME goes on in spite of one of them",
-        )
+        hint = "--ignore NAME goes on in spite of one of them"
+        raise PreflightFailed(f"this Pi cannot be a {goal.role}:{rows}", hint)
 
 
-def _run(
-    goal: Goal, facts: Facts, host: Host, options: Options, was_reached: bool
-) -> Counts:
+def _run(goal: Goal, facts: Facts, host: Host, options: Options, was_reached: bool) -> Counts:
     # a first boot has no screen; later the FAT partition is left in peace
     copy = None if was_reached else card_log(host, facts.boot_folder)
     progress = Terminal(quiet_ok=options.quiet_ok, copy=copy)
@@ -265,8 +265,9 @@ def _run_plan(plan: Sequence[Step], host: Host, options: Options, progress: Term
     start, others = time.monotonic(), host.seconds_in_programs + host.seconds_asleep
     try:
         counts = run_plan(plan, host, progress)
-    except RebootNeeded:
+    except RebootNeeded as error:
         if options.reboot or not sys.stdin.isatty():
+            error.hint = "this Pi reboots now, and kubepi goes on by itself"
             host.log.line("reboots now, goes on after it")
             host.run(["systemctl", "reboot"])
         raise

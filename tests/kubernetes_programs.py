@@ -18,6 +18,7 @@ from tests.node_programs import merge, own_node, taint
 from tests.programs import Effects, write, write_durably
 
 OBJECTS = "/var/lib/etcd/objects.json"
+OWN_SERVER = "--server=https://127.0.0.1:6443"
 
 
 def install_kubernetes(pi: FakePi) -> None:
@@ -110,10 +111,14 @@ def _save_objects(pi: FakePi, objects: dict[str, dict[str, Any]]) -> None:
     write_durably(pi, OBJECTS, json.dumps(objects))
 
 
+def _made_the_cluster(pi: FakePi) -> bool:
+    return pi.read("/etc/kubernetes/super-admin.conf") is not None
+
+
 def _api_is_up(pi: FakePi) -> bool:
     if pi.read("/etc/kubernetes/admin.conf") is None:
         return bool(pi.read("/etc/kubernetes/kubelet.conf"))  # a worker asks the master's
-    if pi.read("/etc/kubernetes/super-admin.conf") is None:
+    if not _made_the_cluster(pi):
         return bool(pi.read("/etc/kubernetes/admin.conf"))  # a further master: any of them answers
     return "kubelet.service" in pi.running and all(pi.read(name) for name in INIT_FILES)
 
@@ -123,7 +128,7 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
         return 1, "connection refused"
     # kubectl --kubeconfig FILE --cache-dir FOLDER --request-timeout=… VERB …
     words = list(argv[6:])
-    if "--server=https://127.0.0.1:6443" in words and not own_api_is_up(pi):
+    if OWN_SERVER in words and not (_made_the_cluster(pi) or own_api_is_up(pi)):
         return 1, "connection refused"
     if "/readyz" in words:
         return 0, "ok"

@@ -12,7 +12,7 @@ from kubepi.decide import wish as wishes
 from kubepi.decide.adverts import Advert
 from kubepi.decide.disabled import Disabled
 from kubepi.decide.peerbook import Book
-from kubepi.decide.upgrade import OS, VERSION, Upgrade, refused
+from kubepi.decide.upgrade import OS, VERSION, Upgrade, in_words, refused
 from kubepi.decide.wish import Obeyed, Wish, new_wishes
 from kubepi.errors import KubepiError, NotYet, StepFailed
 from kubepi.machine import disabled, state, upgrading
@@ -137,10 +137,12 @@ class Obeying:
     def _upgrade(self, version: str) -> None:
         before = upgrading.load(self.host)
         if before is not None and before.version != version:
-            self.host.log.tell(f"agent: an upgrade to {before.version} is on its way")
+            self.host.log.tell(f"agent: {in_words(before.version)} is on its way")
         elif before is not None or state.goal_reached(self.host):
             upgrading.begin(self.host, before or Upgrade(version))
             self._go_on()
+        else:
+            self.host.log.tell("agent: has not reached its goal yet, which comes first")
 
     def _can_be(self, version: str) -> bool:
         own = (self.host.read(state.PINNED_VERSION) or "").strip()

@@ -1,12 +1,12 @@
 """All nodes upgraded, one after the other: a wish to each, and a live table of what they do.
 
 Each node does its own upgrade; this command only asks, watches, and does that of its own node.
-Tests: tests/unit/test_rolling.py, tests/lab/test_upgrade.py.
+Tests: tests/unit/test_rolling.py, tests/lab/test_upgrade.py, tests/lab/test_upgrade_masters.py.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kubepi.commands import upgrade
 from kubepi.commands.upgrading import is_noted, upgrade_or_follow
@@ -37,38 +37,53 @@ def upgrade_all(args: argparse.Namespace, host: Host, goal: Goal) -> int:
     own = node_name(host)
     roles = {p.advert.node: p.advert.role for p in members(read_peers(host))} | {own: goal.role}
     versions = versions_of(host) | {own: pinned_version(host)}
-    version = OS if args.os else _target(args, host, goal, versions)
+    version = _target(args, host, goal, versions)
     for name in sorted(set(roles) - set(versions)):
         raise PreflightFailed(f"{name} is not ready yet", "let that end first: kubepi nodes")
     for name, before in sorted(versions.items()):
         if version != OS and (why := refused(before, version)) is not None:
             raise PreflightFailed(f"{name}: {why[0]}", why[1])
-    order = in_order(roles, own, own if goal.verb == "init" else _first_master(host))
-    if args.os:  # it may have to boot
-        order = [*(name for name in order if name != own), own]
+    first = own if goal.verb == "init" else _first_master(host)
+    order = in_order(roles, own, first, _begun(host, own), may_boot=version == OS)
     for name in (n for n in order if n not in others.given_up):
         if versions[name] == version and _is_done(host, name, own):
             continue
         if args.dry_run:
-            print(f"would upgrade {name} ({roles[name]}) from {versions[name]} to {version}")
+            what = "Debian's packages" if version == OS else f"from {versions[name]} to {version}"
+            print(f"would upgrade {name} ({roles[name]}): {what}")
         elif name == own:
-            upgrade_or_follow(host, goal, Upgrade(version, args.force), Options(reboot=args.os))
+            options = Options(reboot=version == OS)
+            upgrade_or_follow(host, goal, Upgrade(version, args.force), options)
         else:
             with asked(host, wishes.UPGRADE, [name], version):
                 watch(host, name, version)
     if not args.dry_run:
-        print("All nodes are up to date." if args.os else f"All nodes are {version}.")
+        print("All nodes are up to date." if version == OS else f"All nodes are {version}.")
     return 0
 
 
-def in_order(roles: Mapping[str, str], own: str, first: str) -> list[str]:
+def in_order(
+    roles: Mapping[str, str], own: str, first: str, begun: Collection[str] = (), *,
+    may_boot: bool = False,
+) -> list[str]:  # fmt: skip
     """Masters, then workers, by name; of those of its own kind this node comes last.
 
     The `first` is the master that made the cluster: its backup is that of the cluster as it was.
+    What was `begun` before a power cut ends before another node goes down; where this node
+    `may_boot`, it is the last of all.
     """
-    return sorted(
-        roles, key=lambda name: (name != first, roles[name] != "master", name == own, name)
-    )
+
+    def turn(name: str) -> tuple[bool, bool, bool, bool, bool, str]:
+        is_own, is_worker = name == own, roles[name] != "master"
+        return name not in begun, may_boot and is_own, name != first, is_worker, is_own, name
+
+    return sorted(roles, key=turn)
+
+
+def _begun(host: Host, own: str) -> set[str]:
+    """Nodes that are at an upgrade, or stopped in one."""
+    found = {p.advert.node for p in members(read_peers(host)) if p.advert.state == UPGRADING}
+    return found | ({own} if is_noted(host) else set())
 
 
 def _first_master(host: Host) -> str:
@@ -83,11 +98,15 @@ def versions_of(host: Host) -> dict[str, str]:
 def _target(
     args: argparse.Namespace, host: Host, goal: Goal, versions: Mapping[str, str]
 ) -> str:
-    """What some nodes are already comes first: an upgrade that was begun is brought to its end."""
-    newest = max(versions.values(), key=version_key)
-    if len(set(versions.values())) > 1 and args.version is None:
+    """What some nodes are already comes first: an upgrade that was begun is brought to its end.
+
+    Raises:
+        UsageError: another one is on its way on this node; and others.
+    """
+    newest, typed = max(versions.values(), key=version_key), OS if args.os else args.version
+    if len(set(versions.values())) > 1 and typed is None and not is_noted(host):
         return newest
-    return upgrade.target(args.version, host, goal, newest, whole=True)
+    return upgrade.target(typed, host, goal, newest, whole=True)
 
 
 def _is_done(host: Host, name: str, own: str) -> bool:

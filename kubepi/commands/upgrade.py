@@ -9,7 +9,7 @@ from kubepi.commands.disable import member_goal
 from kubepi.commands.upgrading import upgrade_or_follow
 from kubepi.decide.goal import Goal
 from kubepi.decide.kit import newest
-from kubepi.decide.upgrade import AGAIN, OS, Upgrade, choose
+from kubepi.decide.upgrade import AGAIN, OS, Upgrade, choose, in_words
 from kubepi.errors import NoGoal, UsageError
 from kubepi.lan.peers import the_master
 from kubepi.machine import disabled, state, upgrading
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace, host: Host) -> int:
     if version == own and upgrading.load(host) is None:
         print(f"This node is {own} already; nothing was changed.")
         return 0
-    options = Options(dry_run=args.dry_run, reboot=args.os)
+    options = Options(dry_run=args.dry_run, reboot=version == OS)
     upgrade_or_follow(host, goal, Upgrade(version, forced=args.force), options)
     if not args.dry_run:
-        print(f"This node is {'up to date' if args.os else version} now.")
+        print(f"This node is {'up to date' if version == OS else version} now.")
     return 0
 
 
@@ -92,9 +92,11 @@ def target(
     """
     before = upgrading.load(host)
     if before is not None:
-        if typed in (None, before.version) or newest([before.version], str(typed)) is not None:
+        if typed in (None, before.version):
             return before.version
-        raise UsageError(f"an upgrade to {before.version} is on its way", f"{AGAIN} with it")
+        if before.version != OS and newest([before.version], str(typed)) is not None:
+            return before.version
+        raise UsageError(f"{in_words(before.version)} is on its way", f"{AGAIN} with it")
     if typed == OS:
         return OS
     if goal.role == "worker" and not whole:

@@ -4,6 +4,8 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 """
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 from kubepi.cluster import kubectl
 from kubepi.commands.spreading import made_lately, spread
@@ -18,11 +20,13 @@ from kubepi.machine.first_master import first_master
 from kubepi.machine.host import Host
 from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
+from kubepi.machine.step import Step
 from kubepi.reconcile import Options, reconcile, run_beside
-from kubepi.steps.upgrade_problems import need_right
+from kubepi.steps.upgrade_problems import need_right, others_problem
 from kubepi.steps.upgrading import is_begun
 
 ANSWER = 600.0
+OTHERS = 120.0  # seconds for other nodes that come back from a boot
 ROLLING = 3600.0  # seconds that masters before this one may have taken
 LONGEST = 7200.0  # seconds for an upgrade that `resume` is at
 
@@ -32,9 +36,9 @@ def is_noted(host: Host) -> bool:
 
 
 def go_on(host: Host, goal: Goal, options: Options) -> None:
-    found = upgrading.load(host)
-    assert found is not None
-    upgrade_node(host, goal, found, options)
+    """Also with one that was wished for while another one ended."""
+    while (found := upgrading.load(host)) is not None:
+        upgrade_node(host, goal, found, options)
 
 
 def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:
@@ -49,7 +53,7 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
         run_beside("upgrade", upgrade.plan(goal, wanted), host, options)
         return
     if is_noted(host):
-        _wait_after_boot(host, goal)
+        _wait_after_boot(host, goal, wanted)
     else:
         need_right(host, goal, wanted)
     with locked(host, "upgrade", waits=False):
@@ -57,7 +61,9 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
     try:
         need_right(host, goal, found)
         _back_up(host, goal, found, options)
-        run_beside("upgrade", upgrade.plan(goal, found), host, options)
+        _run(host, "upgrade", upgrade.plan(goal, found), options)
+        if not is_noted(host):
+            return
         upgrading.note(host, over=True)
         reconcile(goal, host, options)
     except (LockHeld, RebootNeeded):
@@ -66,6 +72,11 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
         upgrading.note_failure(host, error)
         raise
     upgrading.forget(host)
+
+
+def _run(host: Host, verb: str, plan: Sequence[Step], options: Options) -> None:
+    """After a boot `resume` and a command may both begin it: who was slower has nothing to do."""
+    run_beside(verb, plan, host, options, lambda: is_noted(host))
 
 
 def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
@@ -79,8 +90,8 @@ def _back_up(host: Host, goal: Goal, found: Upgrade, options: Options) -> None:
         return
     name = file_name(str(goal.settings["cluster.name"]), host.now())
     plan = backup.plan(name, int(goal.settings["backup.keep"]))
-    run_beside("backup", plan, host, options)
-    if not options.dry_run:
+    _run(host, "backup", plan, options)
+    if is_noted(host) and not options.dry_run:
         upgrading.note(host, backup=name)
         spread(host, name)
 
@@ -95,13 +106,18 @@ def _knows_the_first(host: Host) -> bool:
     return True
 
 
-def _wait_after_boot(host: Host, goal: Goal) -> None:
-    """What was asked before the first change is asked again, of others that may boot as well."""
+def _wait_after_boot(host: Host, goal: Goal, wanted: Upgrade) -> None:
+    """What was asked before the first change is asked again, of others that may boot as well.
+
+    Who is not well in the end is a reason not to begin, which is told by its own sentence.
+    """
     if is_begun(host):
         return
     host.wait_until("the API", lambda: kubectl.is_ready(host), ANSWER, 2.0)
     if goal.role == "worker":
         wait_for_master(host, ANSWER)
+    with suppress(StepFailed):
+        host.wait_until("the others", lambda: others_problem(host, goal, wanted), OTHERS, 2.0)
 
 
 def upgrade_or_follow(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:

@@ -18,6 +18,8 @@ FAILED = "failed: "  # begins the progress in it
 OS = "os"
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
 AGAIN = "sudo kubepi upgrade goes on"
+# behind it comes the package's own script, in words of its own; dpkg's lib/dpkg/errors.c
+DPKG = re.compile(r"^dpkg: error processing (?:package|archive) (?:\S*/)?([^\s:_]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,19 @@ class Upgrade:
         return asdict(self)
 
 
+def in_words(version: str) -> str:
+    """For a sentence: `… is on its way`."""
+    return "an upgrade of Debian's packages" if version == OS else f"an upgrade to {version}"
+
+
 def cause(sentence: str, output: str) -> str:
-    """In a line: what the program that failed complains of, or else the sentence about it."""
+    """In a line: what the program that failed complains of, or else the sentence about it.
+
+    It has to fit into an advert: of dpkg's complaint the package is what matters.
+    """
+    package = DPKG.search(output)
+    if package is not None:
+        return f"dpkg fails at {package[1]}"
     found = re.search(r"^\s*(?:\[ERROR ([\w-]+)\]|error|E): (.+)$", output, re.MULTILINE)
     if found is None:
         return sentence.splitlines()[0].removesuffix(":")

@@ -50,11 +50,15 @@ def save(host: Host, upgrade: Upgrade) -> None:
 def note_failure(host: Host, error: KubepiError) -> None:
     """For the advert, and for the next who asks."""
     output = error.output if isinstance(error, CommandFailed) else ""
-    note(host, failed=cause(error.sentence, output))
+    if load(host) is not None:
+        note(host, failed=cause(error.sentence, output))
 
 
 def forget(host: Host) -> None:
-    host.remove(RECORD)
+    """Of what is over; another one that was wished for meanwhile stays."""
+    found = load(host)
+    if found is None or found.over:
+        host.remove(RECORD)
 
 
 def is_on(host: Host) -> bool:

@@ -66,6 +66,11 @@ def apt_get(host: Host, *words: str) -> None:
                 raise explained(error) from error
 
 
+def fetch_lists(host: Host) -> None:
+    """New lists of all repositories. Raises as `apt_get`, also where one of them fails."""
+    apt_get(host, "update", "-o", "APT::Update::Error-Mode=any")
+
+
 def explained(error: CommandFailed) -> CommandFailed:
     fault = apt_fault(error.output)
     if fault is None:
@@ -83,7 +88,7 @@ def install(host: Host, what: list[str], *options: str) -> None:
         # the lists may be old or not there at all: once more with new ones
         stale: CommandFailed | None = None
         try:
-            apt_get(host, "update", "-o", "APT::Update::Error-Mode=any")
+            fetch_lists(host)
         except CommandFailed as error:
             stale = error  # of a repository that this does not need, maybe
         try:

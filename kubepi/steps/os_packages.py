@@ -1,17 +1,18 @@
 """Debian's own packages brought up to date; held ones stay, Kubernetes among them.
 
-May touch: what apt touches. Tests: tests/steps/test_os_packages.py, tests/lab/test_upgrade.py.
+May touch: what apt touches. Tests: tests/steps/test_os_packages.py, tests/lab/test_upgrade_os.py.
 """
 
 import re
 from dataclasses import dataclass
 
 from kubepi.decide.kernels import newer_kernel
+from kubepi.errors import CommandFailed
 from kubepi.machine import state, upgrading
 from kubepi.machine.host import Host
 from kubepi.machine.kernel import first_line
 from kubepi.machine.step import Finding
-from kubepi.steps.apt import APT, apt_get, mend, was_cut
+from kubepi.steps.apt import APT, apt_get, fetch_lists, mend, was_cut
 from kubepi.steps.new_kubelet import empty, not_empty
 
 REQUIRED = ("/run/reboot-required", "/var/run/reboot-required")
@@ -54,7 +55,7 @@ class ListsFetched:
     def apply(self, host: Host) -> None:
         if was_cut(host):
             mend(host)
-        apt_get(host, "update", "-o", "APT::Update::Error-Mode=any")
+        fetch_lists(host)
         upgrading.note(host, configured=True)
 
 
@@ -93,9 +94,18 @@ class OsPackages:
         return Finding(f"{len(found)} to be upgraded, such as {found[0]}") if found else None
 
     def apply(self, host: Host) -> None:
-        if was_cut(host):
-            mend(host)
-        apt_get(host, "full-upgrade")
+        try:
+            if was_cut(host):
+                mend(host)
+            apt_get(host, "full-upgrade")
+        except CommandFailed as error:
+            # after days the mirrors have other versions: what the lists name is gone there, and
+            # what failed here may work in a newer one
+            try:
+                fetch_lists(host)
+            except CommandFailed:
+                raise error from None
+            apt_get(host, "full-upgrade")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,10 @@ def prune_backups(host: Host) -> None:
 
 @dataclass(frozen=True)
 class ControlPlaneMended:
-    """What a power cut in kubeadm's upgrade broke: put back so far that the API answers."""
+    """What a power cut in kubeadm's upgrade broke: put back so far that the API here answers.
+
+    That of another master says nothing of the files of this one.
+    """
 
     patience: float = 300.0
 
@@ -87,7 +90,7 @@ class ControlPlaneMended:
             return None
         if lost := _lost(host):
             return Finding(f"{lost[0]} was lost in a power cut")
-        seen = kubectl.is_ready(host)
+        seen = kubectl.is_own_ready(host)
         return None if seen is None else Finding(seen)
 
     def apply(self, host: Host) -> None:
@@ -97,7 +100,7 @@ class ControlPlaneMended:
             host.sync()
             host.run(["systemctl", "start" if only_lost else "restart", "kubelet"])
             try:
-                host.wait_until("the API", lambda: kubectl.is_ready(host), self.patience, 2.0)
+                host.wait_until("the API", lambda: kubectl.is_own_ready(host), self.patience, 2.0)
                 return
             except StepFailed:
                 if not only_lost:

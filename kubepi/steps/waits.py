@@ -35,6 +35,30 @@ class ApiReady:
 
 
 @dataclass(frozen=True)
+class OwnApiReady:
+    """This master's own API server answers, and so does its member of etcd.
+
+    The API's name leads to any master that answers: before the next one may go down, this one has
+    to be there.
+    """
+
+    patience: float = 600.0
+
+    @property
+    def name(self) -> str:
+        return "API server of this master"
+
+    def check(self, host: Host) -> Finding | None:
+        seen = kubectl.is_own_ready(host)
+        return None if seen is None else Finding(seen)
+
+    def apply(self, host: Host) -> None:
+        host.run(["systemctl", "start", "kubelet"])
+        what = "the API of this master"
+        host.wait_until(what, lambda: kubectl.is_own_ready(host), self.patience, 1.0)
+
+
+@dataclass(frozen=True)
 class NodeReady:
     """This node is Ready in the cluster, and it is its kubelet that says so.
 

@@ -14,22 +14,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from pis import FILE, Pis, wait_for
-from threemasters import (
+from masters import (
     ADMIN,
     AS_MASTER,
+    JOIN,
     MASTERS,
-    NODES,
+    give_admin,
     kubectl,
-    make_masters,
     run,
     voters,
     wait_whole,
 )
+from pis import FILE, KIT, Pis, wait_for
 from zero import give_config, masters_of, up_together
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("masters")]
 SEED = int(os.environ.get("KUBEPI_SEED", time.time_ns() % 1_000_000))
+NODES = (*MASTERS, "pi4")
 CUTS = 10
 JOIN_SECONDS = 45.0
 # an own kubeconfig on every node, by the API's name; each line: seconds, and whether it was written
@@ -51,7 +52,18 @@ def pis(pyz: Path) -> Iterator[Pis]:
     pis = Pis()
     try:
         pis.up(len(NODES))
-        make_masters(pis, pyz)
+        pis.push(pyz)
+        run(pis, "pi1", "init", "--kit", KIT)
+        for node in NODES[1:]:
+            pis.write(node, "/root/token", pis.token())
+        for node in ("pi2", "pi3"):
+            start = time.monotonic()
+            said = run(pis, node, *AS_MASTER)
+            print(f"{node} is a master after {time.monotonic() - start:.0f} s")
+            assert ("two masters are worse than one" in said) == (node == "pi2")
+        run(pis, "pi4", *JOIN)
+        give_admin(pis, NODES)
+        wait_whole(pis, MASTERS, NODES)
         yield pis
     finally:
         pis.down()
@@ -110,7 +122,7 @@ def test_a_master_is_killed_and_writes_go_on(pis: Pis, victim: str) -> None:
     print(f"{victim} cut: Ready after 50 s: {', '.join(sorted(ready))}")
     start = time.monotonic()
     pis.lab("boot", victim)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
     print(f"{victim} is back after {time.monotonic() - start:.0f} s")
     assert voters(pis) == set(MASTERS)
 
@@ -130,7 +142,7 @@ def test_a_master_whose_api_is_dead_uses_another(pis: Pis) -> None:
     kubectl(pis, "pi2", "get", "nodes")
     pis.ask("pi2", "mv", "/root/kube-apiserver.yaml", manifest)
     wait_for("its own", lambda: True if name_leads_to() == pis.addresses["pi2"] else None, 120)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def test_reset_of_a_master_is_orderly_and_it_can_come_back(pis: Pis) -> None:
@@ -143,7 +155,7 @@ def test_reset_of_a_master_is_orderly_and_it_can_come_back(pis: Pis) -> None:
     pis.lab("boot", "pi2")
     wait_whole(pis, ("pi1", "pi2"), ("pi1", "pi2", "pi4"))
     run(pis, "pi3", *AS_MASTER)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def test_a_cut_while_a_master_joins_is_gone_on_with(pis: Pis) -> None:
@@ -163,7 +175,7 @@ def test_a_cut_while_a_master_joins_is_gone_on_with(pis: Pis) -> None:
         assert pis.run(node, "kubepi", "reset", "--yes").returncode == 0
     run(pis, "pi3", *AS_MASTER)
     run(pis, "pi2", *AS_MASTER)
-    wait_whole(pis)
+    wait_whole(pis, MASTERS, NODES)
 
 
 def cut_join(pis: Pis, node: str, moment: float) -> str:

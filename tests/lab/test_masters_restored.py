@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from masters import AS_MASTER, JOIN, MASTERS, begin, kubectl, run, voters
 from pis import KIT, Pis, wait_for
-from threemasters import AS_MASTER, NODES, kubectl, make_masters, run, voters
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("masters")]
 SPARE = "pi5"
@@ -22,8 +22,12 @@ def pis(pyz: Path) -> Iterator[Pis]:
     """pi1 to pi3 are masters, pi4 is a worker, pi5 a board that is fresh."""
     pis = Pis()
     try:
-        pis.up(len(NODES) + 1)
-        make_masters(pis, pyz)
+        pis.up(5)
+        pis.push(pyz)
+        begin(pis)
+        pis.write("pi4", "/root/token", pis.token())
+        run(pis, "pi4", *JOIN)
+        pis.wait_ready((*MASTERS, "pi4"))
         yield pis
     finally:
         pis.down()

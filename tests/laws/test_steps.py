@@ -30,7 +30,7 @@ from kubepi.steps.packages import AptPackages, KubernetesPackages
 from kubepi.steps.services import ServiceEnabled, ServiceRunning
 from kubepi.steps.tokens import TokenMade
 from kubepi.steps.versions import VersionPinned
-from kubepi.steps.waits import ApiReady, NodeReady, Rebooted
+from kubepi.steps.waits import ApiReady, NodeReady, OwnApiReady, Rebooted
 from tests.fakes import FakePi
 from tests.kubernetes_programs import OBJECTS
 from tests.laws.covered import COVERED_THERE
@@ -123,6 +123,7 @@ EXAMPLES: Sequence[Example] = (
     (KubeadmReset(), after(*MASTER)),
     (Left(), after(*TO_JOIN, KubeadmJoin(JOIN, True))),
     (ApiReady(), after(*MASTER, also=stopped)),
+    (OwnApiReady(), after(*MASTER, also=stopped)),
     (NodeReady(), after(*MASTER, also=stopped)),
     (DeploymentReady("kube-system", "coredns"), after(*MASTER, also=with_lagging_coredns)),
 )

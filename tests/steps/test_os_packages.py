@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubepi.decide.upgrade import OS, Upgrade
+from kubepi.decide.upgrade import OS, Upgrade, cause
 from kubepi.errors import CommandFailed
 from kubepi.machine import state, upgrading
 from kubepi.steps.os_packages import BootWanted, EmptiedForOs, ListsFetched, OsPackages
@@ -89,6 +89,46 @@ def test_a_boot_is_wanted_for_what_a_package_says(tmp_path: Path) -> None:
     BootWanted().apply(pi)
     assert pi.read(state.REBOOT) == "upgraded packages\n"
     assert BootWanted().check(pi.read_only()) is None
+
+
+class Apt:
+    """It fails until its lists are new; then whatever `after` says."""
+
+    def __init__(self, pi: FakePi, fails: str, lists: Answer = (0, ""), after: str = "") -> None:
+        self.said, self.lists, self.after = fails, lists, after
+        pi.changes("apt-get", script=self)
+
+    def __call__(self, pi: FakePi, argv: Sequence[str], stdin: str) -> Effects | Answer:
+        if "update" in argv:
+            self.said = self.said if self.lists[0] else self.after
+            return self.lists
+        if "--simulate" not in argv and self.said:
+            return 100, self.said
+        return full_upgrade(pi, argv, stdin)
+
+
+GONE = "E: Failed to fetch http://deb.debian.org/x.deb  404  Not Found [IP: 10.0.0.9 80]"
+BROKEN = "dpkg: error processing package openssl (--configure):\n installed openssl package"
+
+
+def test_lists_of_last_month_are_fetched_anew(tmp_path: Path) -> None:
+    """A node that failed, or was off, goes on with versions that the mirrors have now."""
+    for word in (GONE, BROKEN):
+        pi = behind("openssl")(tmp_path / word[:2])
+        Apt(pi, word)
+        OsPackages().apply(pi)
+        assert OsPackages().check(pi.read_only()) is None
+
+
+@pytest.mark.parametrize("lists", [(0, ""), (100, "E: Could not connect to deb.debian.org")])
+def test_a_package_that_fails_is_named_also_where_no_new_lists_are(
+    lists: Answer, tmp_path: Path
+) -> None:
+    pi = behind("openssl")(tmp_path / "pi")
+    Apt(pi, BROKEN, lists, after=BROKEN)
+    with pytest.raises(CommandFailed) as caught:
+        OsPackages().apply(pi)
+    assert cause(caught.value.sentence, caught.value.output) == "dpkg fails at openssl"
 
 
 def test_an_apt_that_fails_is_told(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from kubepi.decide.disabled import ANNOTATION
-from kubepi.decide.upgrade import Upgrade
+from kubepi.decide.plan.upgrade import plan
+from kubepi.decide.upgrade import OS, Upgrade
 from kubepi.errors import CommandFailed, StepFailed
 from kubepi.machine import state, upgrading
 from kubepi.steps.new_kubelet import Emptied, KubeletReplaced, VersionFollowed
 from kubepi.steps.packages import KubernetesPackages
 from kubepi.steps.upgrading import ATTEMPT, ControlPlaneMended, KubeadmUpgraded, prune_backups
+from kubepi.steps.waits import ApiReady, OwnApiReady, Rebooted
 from tests.fakes import FakePi, PowerCut
 from tests.kubernetes_programs import objects_of, put_objects
 from tests.scene import KIT, init_goal, join_goal
@@ -106,6 +108,24 @@ def test_a_control_plane_that_does_not_come_up_is_put_back_as_it_was(tmp_path: P
     pi = obeys(ControlPlaneMended(20.0), broken, tmp_path)
     assert pi.read("/etc/kubernetes/pki/apiserver.crt") == "pair"
     assert state.attempted(pi, ATTEMPT)
+
+
+def test_the_api_of_another_master_hides_nothing_of_this_one(tmp_path: Path) -> None:
+    pi: FakePi = begun()(tmp_path / "pi")
+    pi.path("/etc/kubernetes/super-admin.conf").unlink()
+    state.begin_attempt(pi, ATTEMPT, "node")
+    assert ApiReady().check(pi.read_only()) is None, "the name leads to another one"
+    assert str(ControlPlaneMended().check(pi.read_only())) == "connection refused"
+
+
+@pytest.mark.parametrize("version", [NEW, OS])
+def test_a_master_is_up_again_before_the_next_one_goes_down(version: str) -> None:
+    """etcd can miss one of three."""
+    kinds = [type(step) for step in plan(init_goal(), Upgrade(version))]
+    assert kinds.index(OwnApiReady) > max(
+        number for number, kind in enumerate(kinds) if kind in (Rebooted, KubeletReplaced)
+    )
+    assert OwnApiReady not in [type(step) for step in plan(join_goal(), Upgrade(version))]
 
 
 def test_of_kubeadms_own_copies_the_newest_is_left(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 from kubepi.errors import NotYet, RebootNeeded, StepFailed
 from kubepi.machine import state
 from kubepi.machine.step import Step
-from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady, Rebooted
+from kubepi.steps.waits import ApiReady, MasterAnnounced, NodeReady, OwnApiReady, Rebooted
 from tests.fakes import Answer, FakePi
 from tests.steps.lawful import obeys
 
 ADMIN, KUBELET = "/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf"
-API, NODE = ApiReady(60.0), NodeReady(60.0)
+API, OWN, NODE = ApiReady(60.0), OwnApiReady(60.0), NodeReady(60.0)
 
 
 class Cluster:
@@ -102,7 +102,8 @@ START = ("systemctl", "start", "kubelet")
 
 
 @pytest.mark.parametrize(
-    ("step", "good", "ran"), [(API, (0, "ok"), [START]), (NODE, READY, [])]
+    ("step", "good", "ran"),
+    [(API, (0, "ok"), [START]), (OWN, (0, "ok"), [START]), (NODE, READY, [])],
 )  # fmt: skip
 def test_it_waits_until_all_is_well(
     pi: FakePi, step: Step, good: Answer, ran: list[tuple[str, ...]]
@@ -120,6 +121,7 @@ def test_it_waits_until_all_is_well(
     ("step", "answer", "words"),
     [
         (API, REFUSED, "for the API; last seen: The connection to the server was refused"),
+        (OWN, (1, NOT_WELL), "for the API of this master; last seen: .* fail: etcd"),
         (NODE, node("False", message="cni"), "for this node; last seen: cni"),
     ],
 )
@@ -131,6 +133,15 @@ def test_the_time_out_says_what_was_last_seen(
     with pytest.raises(StepFailed, match=words):
         step.apply(pi)
     assert 60 <= pi.now() - start <= 62
+
+
+def test_an_api_elsewhere_does_not_stand_for_that_of_this_master(pi: FakePi) -> None:
+    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        return REFUSED if "--server=https://127.0.0.1:6443" in argv else (0, "ok")
+
+    pi.looks("kubectl", script=kubectl)
+    assert API.check(pi.read_only()) is None
+    assert str(OWN.check(pi.read_only())) == "The connection to the server was refused"
 
 
 def test_in_no_cluster_there_is_no_api_to_ask(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kubepi.decide.upgrade import cause, choose, nodes_problem, refused
+from kubepi.decide.adverts import LONGEST
+from kubepi.decide.upgrade import FAILED, OS, cause, choose, in_words, nodes_problem, refused
 from kubepi.errors import PreflightFailed
 
 KIT = ("v1.35.4", "v1.36.3")
@@ -88,3 +89,32 @@ def test_the_cause_of_a_failure_in_a_line() -> None:
     assert cause("apt-get failed with code 100:", "E: no room\n") == "no room"
     assert cause("waited 600 s for the API\nlast seen: x", "") == "waited 600 s for the API"
     assert cause("kubeadm failed with code 1:\n x", "panic") == "kubeadm failed with code 1"
+
+
+@pytest.mark.parametrize(
+    ("said", "package"),
+    [
+        ("package lab-tool (--configure):\n installed lab-tool package post-", "lab-tool"),
+        ("package libc6:arm64 (--configure):\n package libc6:arm64 2.41-12 cannot", "libc6"),
+        ("archive /var/cache/apt/archives/runc_1.1.15+ds1-2_arm64.deb (--unpack):\n", "runc"),
+    ],
+)
+def test_where_dpkg_fails_its_package_is_named_before_apts_own_words(
+    said: str, package: str
+) -> None:
+    """apt says only that dpkg failed, dpkg --configure nothing that begins as an error does."""
+    apt = "E: Sub-process /usr/bin/dpkg returned an error code (1)\n"
+    for end in (apt, ""):
+        output = f"Setting up it …\ndpkg: error processing {said}\nErrors were encountered\n{end}"
+        assert cause("apt-get failed with code 100:", output) == f"dpkg fails at {package}"
+
+
+def test_the_cause_in_an_advert_is_whole() -> None:
+    """Of a package with a long name, too."""
+    said = "dpkg: error processing package linux-image-6.12.47+rpt-rpi-v8 (--configure):\n"
+    assert len(f"{FAILED}{cause('', said)}".encode()) <= LONGEST["progress"]
+
+
+def test_an_upgrade_in_words() -> None:
+    assert in_words(OS) == "an upgrade of Debian's packages"
+    assert in_words("v1.36.3") == "an upgrade to v1.36.3"

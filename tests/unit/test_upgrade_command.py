@@ -1,6 +1,7 @@
 """kubepi upgrade: which version it goes to, what it refuses, and what it leaves when it failed."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from kubepi.commands import resume, upgrade
 from kubepi.commands.settings import as_upgraded
 from kubepi.commands.upgrading import upgrade_node
-from kubepi.decide.upgrade import Upgrade
+from kubepi.decide.upgrade import OS, Upgrade
 from kubepi.errors import CommandFailed, PreflightFailed, StepFailed, UsageError
 from kubepi.machine import state, upgrading
 from kubepi.machine.archive import verify
@@ -107,6 +108,88 @@ def test_resume_goes_on_with_it_to_the_end(pi: FakePi) -> None:
     assert upgrading.load(pi) is None
     assert state.goal_reached(pi)
     assert reconcile(MASTER, pi, Options()).counts.changed == 0
+
+
+def test_one_that_was_wished_for_while_another_one_ended_stays(pi: FakePi) -> None:
+    """The goal was reached again, and the record of before was still there."""
+    upgrading.begin(pi, Upgrade(NEW, over=True))
+    state.mark_reached(pi)
+    upgrading.begin(pi, Upgrade(OS))
+    upgrading.forget(pi)
+    assert upgrading.load(pi) == Upgrade(OS)
+    upgrading.note(pi, over=True)
+    upgrading.forget(pi)
+    assert not pi.exists(upgrading.RECORD)
+
+
+def test_packages_of_debian_that_were_begun_are_gone_on_with(
+    pi: FakePi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also by a plain upgrade, which is what a failure's hint names."""
+    installs = pi.programs["apt-get",].script
+
+    def apt(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
+        is_new = {"update", "full-upgrade"} & {*argv}
+        return (0, "") if is_new else installs(pi, argv, stdin)
+
+    pi.changes("apt-get", script=apt)
+    upgrading.begin(pi, Upgrade(OS))
+    for version in ("1.36", "newest", NEW):
+        with pytest.raises(UsageError, match="an upgrade of Debian's packages is on its way"):
+            upgrade.run(typed(version), pi)
+    assert upgrade.run(typed(), pi) == 0
+    assert "This node is up to date now." in capsys.readouterr().out
+    assert upgrading.load(pi) is None
+    assert (pi.read(state.PINNED_VERSION) or "").strip() == OLD
+
+
+def test_kubernetes_that_was_begun_is_not_forgotten_for_packages_of_debian(pi: FakePi) -> None:
+    upgrading.begin(pi, Upgrade(NEW))
+    for options in ({"os": True}, {"os": True, "all": True}, {"version": "1.35", "all": True}):
+        with pytest.raises(UsageError, match=f"an upgrade to {NEW} is on its way"):
+            upgrade.run(typed(**options), pi)
+    assert upgrading.load(pi) == Upgrade(NEW)
+
+
+def test_another_node_that_comes_back_is_waited_for(pi: FakePi) -> None:
+    """As the one that asked, after a power cut: nobody would type the command again here."""
+    put_objects(pi, node("pi8", ready="False"))
+    pi.clock.on_sleep.append(lambda: put_objects(pi, node("pi8")))
+    with pytest.raises(PreflightFailed, match="pi8 is not Ready"):
+        upgrade_node(pi, init_goal(), Upgrade(NEW), Options())
+    upgrading.begin(pi, Upgrade(NEW))
+    upgrade_node(pi, MASTER, Upgrade(NEW), Options())
+    assert upgrading.load(pi) is None
+
+
+def test_another_node_that_stays_away_is_named(pi: FakePi) -> None:
+    put_objects(pi, node("pi8", ready="False"))
+    upgrading.begin(pi, Upgrade(NEW))
+    with pytest.raises(PreflightFailed, match="pi8 is not Ready"):
+        upgrade_node(pi, init_goal(), Upgrade(NEW), Options())
+    found = upgrading.load(pi)
+    assert found is not None
+    assert found.failed == "pi8 is not Ready: no network"
+
+
+@pytest.mark.parametrize("version", [NEW, OS])
+def test_what_resume_has_ended_meanwhile_is_not_done_again(pi: FakePi, version: str) -> None:
+    """Both had begun it, after a boot, and this one has waited for the lock."""
+    script = pi.programs["kubectl",].script
+    asked: list[str] = []
+
+    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
+        asked.extend(["nodes"] if argv[6:8] == ["get", "nodes"] else [])
+        if len(asked) == 2 and upgrading.load(pi) is not None:  # the second look, once it is noted
+            state.mark_reached(pi)
+            upgrading.forget(pi)
+        return script(pi, argv, stdin)
+
+    pi.looks("kubectl", script=kubectl)
+    upgrade_node(pi, MASTER, Upgrade(version), Options())
+    assert len(asked) == 2
+    assert pi.ran == []
+    assert state.goal_reached(pi)
 
 
 def test_the_version_in_the_config_may_follow(pi: FakePi) -> None:

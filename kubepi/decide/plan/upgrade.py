@@ -11,7 +11,7 @@ from kubepi.steps.os_packages import BootWanted, EmptiedForOs, ListsFetched, OsP
 from kubepi.steps.packages import KubernetesPackages
 from kubepi.steps.repository import KEY_FINGERPRINT, KubernetesRepository
 from kubepi.steps.upgrading import ControlPlaneMended, KubeadmUpgraded
-from kubepi.steps.waits import ApiReady, NodeReady, Rebooted
+from kubepi.steps.waits import ApiReady, NodeReady, OwnApiReady, Rebooted
 
 
 def plan(goal: Goal, upgrade: Upgrade) -> list[Step]:
@@ -28,6 +28,7 @@ def _of_the_system(goal: Goal, upgrade: Upgrade) -> list[Step]:
         OsPackages(),
         BootWanted(),
         Rebooted(),
+        *_for_the_next(goal),
     ]
 
 
@@ -48,8 +49,14 @@ def _of_kubernetes(goal: Goal, upgrade: Upgrade) -> list[Step]:
         KubernetesPackages(kit, version=version),
         ApiReady(),  # apt starts the kubelet anew
         KubeletReplaced(version),
+        *_for_the_next(goal),
         VersionFollowed(version),
     ]
+
+
+def _for_the_next(goal: Goal) -> list[Step]:
+    """A boot or a new kubelet starts the static pods anew: etcd can miss one master at a time."""
+    return [OwnApiReady()] if goal.role == "master" else []
 
 
 def _repository(goal: Goal, version: str) -> Step:
