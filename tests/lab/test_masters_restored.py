@@ -64,7 +64,10 @@ def test_masters_of_before_a_restore_step_back(pis: Pis) -> None:
     for node in ("pi2", "pi3"):
         wait_for(f"{node} to step back", partial(stopped, node), 180)
     print(f"both stepped back {time.monotonic() - start:.0f} s after the first of them was on")
-    assert pis.nodes_ready(SPARE) == {"pi1", "pi4"}
+    wait_for(
+        "pi2 and pi3 to be NotReady",
+        lambda: True if pis.nodes_ready(SPARE) == {"pi1", "pi4"} else None, 120,
+    )  # fmt: skip
     assert pis.ask("pi4", "getent", "hosts", "home.kubepi.internal").split()[0] == (
         pis.addresses[SPARE]
     )
