@@ -9,7 +9,9 @@ from labbase import ALONE, CACHE, forget_machine
 from labrun import run
 from vmarch import AMD64
 
-PACKAGES = ("initramfs-tools", "openssh-server", "zstd")
+# rsync is part of Raspberry Pi OS (pi-gen, stage2/01-sys-tweaks/00-packages); to unpack it here
+# takes an emulated machine minutes
+PACKAGES = ("initramfs-tools", "openssh-server", "rsync", "zstd")
 UNITS = ("ssh.service", "systemd-network-generator.service", "systemd-networkd.service")
 NAME = "pi1"
 KIT_LABEL = "kubepi-kit"
