@@ -200,7 +200,6 @@ def test_a_corrupted_etcd_is_found_and_restored_on_request(pis: Pis) -> None:
     wait_for("all pods", lambda: pods_run(pis, "pi1"), 240)
     assert {"before-the-backup", "in-the-backup"} <= notes(pis)
     assert "after-the-backup" not in notes(pis)
-    note(pis, "after-the-restore")
     assert pis.web_answers("pi1", of=NODES)
     assert pis.run("pi1", "test", "-e", "/var/lib/kubepi/restore").returncode == 1
     assert pis.run("pi1", "kubepi", "doctor").returncode == 0
@@ -248,6 +247,7 @@ def finished(pis: Pis, node: str) -> bool | None:
 
 def test_a_new_board_takes_the_lost_masters_place(pis: Pis) -> None:
     """Workers come by themselves; what was in the cluster is there, and all pods are Ready."""
+    note(pis, "before-it-was-lost")
     backup(pis)
     pis.lab("cut", "pi1")
     pis.write(NEW, "/root/token", pis.run("pi2", "kubepi", "token", "show").stdout)
@@ -258,7 +258,7 @@ def test_a_new_board_takes_the_lost_masters_place(pis: Pis) -> None:
         "all nodes", lambda: True if alive_since(pis, NEW, start) == set(NODES) else None, 240))
     assert pis.nodes_ready(NEW) == set(NODES)
     timed("all pods Ready after it", lambda: wait_for("pods", lambda: pods_run(pis, NEW), 300))
-    assert {"before-the-backup", "in-the-backup", "after-the-restore"} <= notes(pis, NEW)
+    assert {"before-the-backup", "in-the-backup", "before-it-was-lost"} <= notes(pis, NEW)
     timed("the application answers by way of all", lambda: [
         pis.web_answers(node, of=NODES) for node in (NEW, *WORKERS)])
     note(pis, "on-the-new-board", NEW)
