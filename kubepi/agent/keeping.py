@@ -7,7 +7,7 @@ from kubepi.errors import KubepiError
 from kubepi.lan.depot import backups_of, fetch, own_key
 from kubepi.machine import state
 from kubepi.machine.archive import verify
-from kubepi.machine.backups import BACKUPS, COPIES, names_in
+from kubepi.machine.backups import COPIES, copies_folder, names_in
 from kubepi.machine.host import Host
 from kubepi.steps.backups import BackupsPruned
 
@@ -22,9 +22,7 @@ def keep_newest(host: Host, address: str) -> None:
     if not there or max(there) in names_in(host, COPIES):
         return
     name = max(there)
-    host.mkdir(BACKUPS, 0o700)
-    host.mkdir(COPIES, 0o700)
-    fetch(host, key, address, f"backup/{name}", f"{COPIES}/{name}")
+    fetch(host, key, address, f"backup/{name}", f"{copies_folder(host)}/{name}")
     try:
         verify(host.path(f"{COPIES}/{name}"))
     except KubepiError:

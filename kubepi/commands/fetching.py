@@ -16,7 +16,7 @@ from kubepi.lan.depot import backups_of, fetch
 from kubepi.lan.rendezvous import listen_for
 from kubepi.lan.sealing import ENDING, is_sealed, unseal_file
 from kubepi.machine import state
-from kubepi.machine.backups import BACKUPS, COPIES
+from kubepi.machine.backups import copies_folder
 from kubepi.machine.configfiles import load
 from kubepi.machine.host import Host
 
@@ -36,7 +36,7 @@ def fetch_newest(args: argparse.Namespace, host: Host) -> Path:
         raise KubepiError(f"{args.from_node} has no backup", "kubepi backup list, on each node")
     # of two clusters' the one that was made last
     newest = max(there, key=lambda name: name.rpartition("-")[2])
-    name = _room_for(host, newest)
+    name = f"{copies_folder(host)}/{newest}"
     if not host.exists(name):
         print(f"fetching {newest} from {args.from_node} …", file=sys.stderr)
         fetch(host, key, address, f"backup/{newest}", name)
@@ -47,15 +47,9 @@ def opened(args: argparse.Namespace, host: Host, source: Path) -> Path:
     """The backup itself; one from the share is sealed."""
     if not is_sealed(source):
         return source
-    name = _room_for(host, source.name.removesuffix(ENDING))
+    name = f"{copies_folder(host)}/{source.name.removesuffix(ENDING)}"
     unseal_file(host, depot_key(_token(args, host)), source, name)
     return host.path(name)
-
-
-def _room_for(host: Host, file: str) -> str:
-    host.mkdir(BACKUPS, 0o700)
-    host.mkdir(COPIES, 0o700)
-    return f"{COPIES}/{file}"
 
 
 def _token(args: argparse.Namespace, host: Host) -> str:

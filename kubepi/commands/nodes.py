@@ -10,7 +10,7 @@ from kubepi.decide.credentials import advert_key
 from kubepi.decide.goal import TOKEN
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.errors import UsageError
-from kubepi.lan.peers import OWN, PEERS, read_all
+from kubepi.lan.peers import PEERS, read_own, read_peers, with_own
 from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.report.table import table
@@ -40,12 +40,13 @@ def run(args: argparse.Namespace, host: Host) -> int:
         return _forget(args, host)
     if args.watch:
         return _watch(args, host)
-    book = read_all(host) if host.exists(PEERS) else _listen(args, host)
+    book = with_own(host, read_peers(host)) if host.exists(PEERS) else _listen(args, host)
     peers = sorted(book.values(), key=lambda peer: (not peer.trusted, peer.advert.node))
     if args.json:
         print(json.dumps([asdict(peer) for peer in peers], indent=1))
         return 0
-    own_id = (state.read_json(host, OWN) or {}).get("node_id")
+    own = read_own(host)
+    own_id = None if own is None else own.node_id
     if not set(book) - {own_id}:
         print("no other Pi with kubepi is heard on this LAN", file=sys.stderr)
     rows = [_row(peer, host.monotonic(), own_id) for peer in peers]
@@ -74,7 +75,7 @@ def _watch(args: argparse.Namespace, host: Host) -> int:
 
             listen_on(host, _key(args, host), lambda book: watch.show(book, host.monotonic()))
         while True:
-            watch.show(read_all(host), host.monotonic())
+            watch.show(with_own(host, read_peers(host)), host.monotonic())
             host.sleep(1.0)
     return 0
 

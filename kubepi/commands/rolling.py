@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from kubepi.commands import upgrade
 from kubepi.commands.upgrading import is_noted, upgrade_or_follow
-from kubepi.commands.whole import Others
+from kubepi.commands.whole import Others, show
 from kubepi.decide import wish as wishes
 from kubepi.decide.disabled import members
 from kubepi.decide.goal import Goal
@@ -18,7 +18,7 @@ from kubepi.decide.kit import version_key
 from kubepi.decide.peerbook import Peer
 from kubepi.decide.upgrade import FAILED, OS, UPGRADING, Upgrade, refused
 from kubepi.errors import PreflightFailed, StepFailed
-from kubepi.lan.peers import read_all, read_peers
+from kubepi.lan.peers import read_peers
 from kubepi.lan.wishing import asked
 from kubepi.machine.host import Host
 from kubepi.reconcile import Options
@@ -129,7 +129,7 @@ def watch(host: Host, name: str, version: str) -> None:
     last, was_busy = "", False
     while True:
         book, now = read_peers(host), host.monotonic()
-        table.show({p.advert.node_id: p for p in members(read_all(host))}, now)
+        show(table, host, book)
         peer = next((p for p in members(book) if p.advert.node == name), peer)
         was_busy = was_busy or peer.advert.state == UPGRADING
         is_new = was_busy if version == OS else peer.advert.kubernetes == version

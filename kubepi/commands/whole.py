@@ -18,7 +18,7 @@ from kubepi.decide.goal import Goal
 from kubepi.decide.peerbook import Book, Peer
 from kubepi.decide.plan import disable
 from kubepi.errors import StepFailed
-from kubepi.lan.peers import read_all, read_peers
+from kubepi.lan.peers import read_peers, with_own
 from kubepi.lan.wishing import asked, wish
 from kubepi.machine import disabled, state
 from kubepi.machine.host import Host
@@ -87,6 +87,12 @@ def has_gone(host: Host, peer: Peer) -> bool:
     return host.monotonic() - peer.heard > 3 * AWAITED
 
 
+def show(table: Watch, host: Host, book: Book) -> None:
+    """All nodes of the cluster, this one too."""
+    nodes = members(with_own(host, book))
+    table.show({peer.advert.node_id: peer for peer in nodes}, host.monotonic())
+
+
 class Others:
     """The other nodes of the cluster, as their adverts tell."""
 
@@ -118,7 +124,7 @@ class Others:
                 for peer in members(book)
                 if not has_done(peer) and peer.advert.node not in self.given_up
             ]
-            self.table.show(self._members(), now)
+            show(self.table, self.host, book)
             if not left:
                 return
             for peer in left:
@@ -128,9 +134,6 @@ class Others:
                 if now - self.said[peer.advert.node][1] > ANSWER:
                     self._give_up(peer.advert.node, f"is {word.strip()} for {ANSWER:.0f} s")
             self.host.sleep(1.0)
-
-    def _members(self) -> Book:
-        return {peer.advert.node_id: peer for peer in members(read_all(self.host))}
 
     def _give_up(self, node: str, why: str) -> None:
         if not self.yes and not changing.agreed(f"{node} {why}.", "Go on without it?"):

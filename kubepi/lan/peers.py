@@ -35,13 +35,16 @@ def read_peers(host: Host) -> Book:
     return {} if data is None else from_json(data)
 
 
-def read_all(host: Host) -> Book:
-    """The peers, and this node as it says it is: for tables, where nobody may be missing."""
+def read_own(host: Host) -> Advert | None:
+    """What this node said of itself last; None where no agent speaks."""
     data = state.read_json(host, OWN)
-    if data is None:
-        return read_peers(host)
-    own = Peer(Advert(**data), True, host.monotonic())
-    return {own.advert.node_id: own, **read_peers(host)}
+    return None if data is None else Advert(**data)
+
+
+def with_own(host: Host, book: Book) -> Book:
+    """The peers, and this node as it says it is: for tables, where nobody may be missing."""
+    own = read_own(host)
+    return book if own is None else {own.node_id: Peer(own, True, host.monotonic()), **book}
 
 
 def the_master(host: Host) -> Advert:

@@ -1,6 +1,6 @@
 """The backups that lie on this node: its own, and those that it keeps for a master.
 
-Looks only. Tests: tests/steps/test_backups.py.
+May touch: the folder of the copies. Tests: tests/steps/test_backups.py.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,13 @@ from kubepi.machine.host import Host
 # beside what a reset takes away: somebody may need them after it
 BACKUPS = "/var/lib/kubepi-backups"
 COPIES = f"{BACKUPS}/of-others"
+
+
+def copies_folder(host: Host) -> str:
+    """Where copies of other nodes' backups go, made for root alone."""
+    host.mkdir(BACKUPS, 0o700)
+    host.mkdir(COPIES, 0o700)
+    return COPIES
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from kubepi.decide.backup import Manifest
 from kubepi.errors import KubepiError, StepFailed
 from kubepi.machine import state
-from kubepi.machine.archive import read_files, read_manifest
+from kubepi.machine.archive import read_files
 from kubepi.machine.backups import BACKUPS, COPIES, kept_in
+from kubepi.machine.certificates import PKI
 from kubepi.machine.host import Host
 
-CA = "/etc/kubernetes/pki/ca.crt"
+CA = f"{PKI}/ca.crt"
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,17 @@ def first_master(host: Host) -> FirstMaster:
         StepFailed: no backup of it is here that is whole.
     """
     kept = [*kept_in(host, BACKUPS), *kept_in(host, COPIES)]
-    for path in sorted((k.path for k in kept), key=lambda path: path.name, reverse=True):
-        try:
-            manifest, files = read_manifest(path), read_files(path, lambda name: True)
-        except KubepiError:
+    for one in sorted(kept, key=lambda one: one.path.name, reverse=True):
+        if one.manifest is None:
             continue  # damaged: `backup list` says so
+        try:
+            files = read_files(one.path, lambda name: True)
+        except KubepiError:
+            continue
         goal = json.loads(files.get(state.GOAL, b"{}"))
         # its id is no sign: who joined after a change of the token has another one
         if files.get(CA) == host.read_bytes(CA) and goal.get("verb") == "init":
-            return FirstMaster(manifest, files)
+            return FirstMaster(one.manifest, files)
     raise StepFailed(
         "no backup of the master that made the cluster lies here to go on from",
         "sudo kubepi backup there; the other masters get its copies first",

@@ -4,6 +4,7 @@ May touch: nothing. Tests: tests/steps/test_waits.py.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubepi.cluster import kubectl
 from kubepi.errors import NotYet, RebootNeeded, StepFailed
@@ -19,43 +20,41 @@ class ApiReady:
     """The API server answers `ok` on /readyz."""
 
     patience: float = 600.0
+    WHAT: ClassVar[str] = "the API"
 
     @property
     def name(self) -> str:
         return "Kubernetes API"
 
+    def _seen(self, host: Host) -> str | None:
+        return kubectl.is_ready(host)
+
     def check(self, host: Host) -> Finding | None:
-        seen = kubectl.is_ready(host)
+        seen = self._seen(host)
         return None if seen is None else Finding(seen)
 
     def apply(self, host: Host) -> None:
         if host.exists("/etc/kubernetes/kubelet.conf"):
             host.run(["systemctl", "start", "kubelet"])
-        host.wait_until("the API", lambda: kubectl.is_ready(host), self.patience, 1.0)
+        host.wait_until(self.WHAT, lambda: self._seen(host), self.patience, 1.0)
 
 
 @dataclass(frozen=True)
-class OwnApiReady:
+class OwnApiReady(ApiReady):
     """This master's own API server answers, and so does its member of etcd.
 
     The API's name leads to any master that answers: before the next one may go down, this one has
     to be there.
     """
 
-    patience: float = 600.0
+    WHAT: ClassVar[str] = "the API of this master"
 
     @property
     def name(self) -> str:
         return "API server of this master"
 
-    def check(self, host: Host) -> Finding | None:
-        seen = kubectl.is_own_ready(host)
-        return None if seen is None else Finding(seen)
-
-    def apply(self, host: Host) -> None:
-        host.run(["systemctl", "start", "kubelet"])
-        what = "the API of this master"
-        host.wait_until(what, lambda: kubectl.is_own_ready(host), self.patience, 1.0)
+    def _seen(self, host: Host) -> str | None:
+        return kubectl.is_own_ready(host)
 
 
 @dataclass(frozen=True)

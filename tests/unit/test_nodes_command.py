@@ -12,7 +12,7 @@ from kubepi.commands import nodes
 from kubepi.commands.whole import Others
 from kubepi.decide.adverts import Advert
 from kubepi.decide.peerbook import Peer
-from kubepi.lan.peers import PEERS, read_all, read_peers, to_json
+from kubepi.lan.peers import PEERS, read_peers, to_json, with_own
 from kubepi.machine import state
 from kubepi.machine.facts import look
 from tests.fakes import FakePi
@@ -73,5 +73,5 @@ def test_it_is_in_the_table_of_the_whole_cluster_and_not_waited_for(
     hears(pi, replace(OTHER, state="disabled"))
     Others(pi, yes=False).watch(lambda peer: peer.advert.state == "disabled")
     assert "pi7" in capsys.readouterr().err
-    assert "pi7" in {peer.advert.node for peer in read_all(pi).values()}
+    assert "pi7" in {peer.advert.node for peer in with_own(pi, read_peers(pi)).values()}
     assert "pi7" not in {peer.advert.node for peer in read_peers(pi).values()}
