@@ -5,7 +5,6 @@ Tests: tests/unit/test_upgrade_command.py, tests/lab/test_upgrade.py.
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from kubepi.cluster import kubectl
 from kubepi.commands.spreading import made_lately, spread
@@ -13,7 +12,14 @@ from kubepi.decide.backup import file_name
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import backup, upgrade
 from kubepi.decide.upgrade import AGAIN, OS, Upgrade
-from kubepi.errors import KubepiError, LockHeld, RebootNeeded, StepFailed
+from kubepi.errors import (
+    KubepiError,
+    LockHeld,
+    NotYet,
+    PreflightFailed,
+    RebootNeeded,
+    StepFailed,
+)
 from kubepi.lan.peers import wait_for_master
 from kubepi.machine import state, upgrading
 from kubepi.machine.first_master import first_master
@@ -22,11 +28,11 @@ from kubepi.machine.lock import locked
 from kubepi.machine.runner import PROGRESS
 from kubepi.machine.step import Step
 from kubepi.reconcile import Options, reconcile, run_beside
-from kubepi.steps.upgrade_problems import need_right, others_problem
+from kubepi.steps.upgrade_problems import need_right
 from kubepi.steps.upgrading import is_begun
 
 ANSWER = 600.0
-OTHERS = 120.0  # seconds for other nodes that come back from a boot
+CLUSTER = 120.0  # seconds for nodes that come back from a boot
 ROLLING = 3600.0  # seconds that masters before this one may have taken
 LONGEST = 7200.0  # seconds for an upgrade that `resume` is at
 
@@ -52,14 +58,15 @@ def upgrade_node(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> N
         _back_up(host, goal, wanted, options)
         run_beside("upgrade", upgrade.plan(goal, wanted), host, options)
         return
-    if is_noted(host):
-        _wait_after_boot(host, goal, wanted)
+    goes_on = is_noted(host)
+    if goes_on:
+        _wait_after_boot(host, goal)
     else:
         need_right(host, goal, wanted)
     with locked(host, "upgrade", waits=False):
         found = upgrading.begin(host, wanted)
     try:
-        need_right(host, goal, found)
+        (_need_right_soon if goes_on else need_right)(host, goal, found)
         _back_up(host, goal, found, options)
         _run(host, "upgrade", upgrade.plan(goal, found), options)
         if not is_noted(host):
@@ -106,18 +113,39 @@ def _knows_the_first(host: Host) -> bool:
     return True
 
 
-def _wait_after_boot(host: Host, goal: Goal, wanted: Upgrade) -> None:
-    """What was asked before the first change is asked again, of others that may boot as well.
-
-    Who is not well in the end is a reason not to begin, which is told by its own sentence.
-    """
+def _wait_after_boot(host: Host, goal: Goal) -> None:
     if is_begun(host):
         return
     host.wait_until("the API", lambda: kubectl.is_ready(host), ANSWER, 2.0)
     if goal.role == "worker":
         wait_for_master(host, ANSWER)
-    with suppress(StepFailed):
-        host.wait_until("the others", lambda: others_problem(host, goal, wanted), OTHERS, 2.0)
+
+
+def _need_right_soon(host: Host, goal: Goal, found: Upgrade) -> None:
+    """As `need_right`, asked again of nodes that may boot as well, this one among them.
+
+    Its answer is what counts, and not one of before: the API calls a node that was cut Ready until
+    it has missed its signs of life, and then not Ready until it has booted.
+    """
+    said: list[PreflightFailed] = []
+
+    def problem() -> str | None:
+        said.clear()
+        try:
+            need_right(host, goal, found)
+        except NotYet as missing:
+            return f"no answer from {missing.what}"
+        except PreflightFailed as error:
+            said.append(error)
+            return error.sentence
+        return None
+
+    try:
+        host.wait_until("the cluster", problem, CLUSTER, 2.0)
+    except StepFailed:
+        if said:
+            raise said[0] from None
+        raise
 
 
 def upgrade_or_follow(host: Host, goal: Goal, wanted: Upgrade, options: Options) -> None:

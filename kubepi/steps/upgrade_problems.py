@@ -12,7 +12,7 @@ from kubepi.decide.kit import version_key
 from kubepi.decide.placing import MASTER
 from kubepi.decide.quorum import keeps_quorum, voters
 from kubepi.decide.upgrade import OS, Upgrade, nodes_problem, refused
-from kubepi.errors import NotYet, PreflightFailed
+from kubepi.errors import PreflightFailed
 from kubepi.lan.peers import other_masters, the_master
 from kubepi.machine.host import Host
 from kubepi.steps.apt import pinned_version
@@ -37,17 +37,6 @@ def need_right(host: Host, goal: Goal, upgrade: Upgrade) -> None:
     for problem in _problems(host, goal, upgrade):
         if problem is not None:
             raise PreflightFailed(*problem)
-
-
-def others_problem(host: Host, goal: Goal, upgrade: Upgrade) -> str | None:
-    """The first thing that other nodes are in the way with; it may pass, where one boots."""
-    if goal.role != "master" and upgrade.version != OS:
-        return None
-    try:
-        found = [problem for problem in _cluster(host, goal, upgrade) if problem is not None]
-    except NotYet as missing:
-        return f"no answer from {missing.what}"
-    return found[0][0] if found else None
 
 
 def _problems(

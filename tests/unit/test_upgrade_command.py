@@ -162,6 +162,22 @@ def test_another_node_that_comes_back_is_waited_for(pi: FakePi) -> None:
     assert upgrading.load(pi) is None
 
 
+def test_a_node_that_booted_may_be_called_ready_first_and_then_not(pi: FakePi) -> None:
+    """Until it has missed its signs of life, the API has what it said before the power cut."""
+    script = pi.programs["kubectl",].script
+    asked: list[str] = []
+
+    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
+        asked.extend(["nodes"] if argv[6:8] == ["get", "nodes"] else [])
+        put_objects(pi, node("pi8", ready="False" if len(asked) == 2 else "True"))
+        return script(pi, argv, stdin)
+
+    pi.looks("kubectl", script=kubectl)
+    upgrading.begin(pi, Upgrade(NEW))
+    upgrade_node(pi, MASTER, Upgrade(NEW), Options())
+    assert upgrading.load(pi) is None
+
+
 def test_another_node_that_stays_away_is_named(pi: FakePi) -> None:
     put_objects(pi, node("pi8", ready="False"))
     upgrading.begin(pi, Upgrade(NEW))
