@@ -82,9 +82,10 @@ class SnapshotVm(CardVm):
             print(f"{said}\n{mtools('mdir', plain, '-a')[1]}")
         return said if code == 0 else None
 
-    def _qemu(self) -> list[str]:
+    def _machine(self) -> list[str]:
         listen = ["-qmp", f"unix:{self.monitor},server=on,wait=off"]
-        return [*super()._qemu(), *listen, *(["-loadvm", self.snapshot] if self.snapshot else [])]
+        begin = ["-loadvm", self.snapshot] if self.snapshot else []
+        return [*super()._machine(), *listen, *begin]
 
     def tell(self, command: str, **arguments: str) -> Any:
         """One question to QEMU itself, by its machine protocol (QMP)."""

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from labclone import Clone
 from labrun import LabError, last_lines, wait_until
-from vmimage import MAC, NETWORK, VmImage, qemu
+from vmimage import MAC, NETWORK, VmImage, make_overlay, qemu
 from vmroot import NAME
 
 BOOT_SECONDS = 900
@@ -84,7 +84,7 @@ class Vm:
         with self.console.open("ab") as console:
             # it must not outlive the test run, however that ends
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self._qemu()],
+                ["setpriv", "--pdeathsig", "KILL", *self._machine()],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -113,9 +113,9 @@ class Vm:
             if self._process is not None:
                 self._process.send_signal(signal.SIGCONT)
 
-    def shut_down(self) -> None:
+    def shut_down(self, verb: str = "poweroff") -> None:
         """In good order, with everything on the disk."""
-        self.ssh("systemctl", "poweroff")
+        self.ssh("systemctl", verb)
         if not wait_until(lambda: not self.is_on, STOP_SECONDS, 0.5):
             raise LabError(self.diagnosis("does not power off"))
         self.cut()
@@ -187,15 +187,29 @@ class Vm:
         said = self.console.read_text(errors="replace")
         return f"the virtual machine {what} (power: {power}); its console:\n{last_lines(said, 30)}"
 
-    def _qemu(self) -> list[str]:
-        credentials = {
+    def make_disk(self) -> None:
+        """A fresh one, as the image's."""
+        make_overlay(self.image.disk, self.disk)
+
+    def _machine(self) -> list[str]:
+        """The program that is this machine, with its options."""
+        words, drives = self.more()
+        return qemu(
+            self.image, self.disk, self.kit, self.cable, self.credentials(), words, drives
+        )
+
+    @property
+    def cable(self) -> tuple[str, str]:
+        """The tap device and the MAC address at its end."""
+        return tap(self.clone, self.number), MAC.format(number=self.number)
+
+    def credentials(self) -> dict[str, str]:
+        """For systemd in it: who may come in, and its network."""
+        return {
             "ssh.authorized_keys.root": self.key.with_suffix(".pub").read_text(),
             # not ip=: for that the initrd would wait for a network that it has no driver for
             "network.network.50-lab": NETWORK.format(address=self.address, gateway=self.gateway),
         }
-        words, drives = self.more()
-        cable = (tap(self.clone, self.number), MAC.format(number=self.number))
-        return qemu(self.image, self.disk, self.kit, cable, credentials, words, drives)
 
     def more(self) -> tuple[list[str], list[str]]:
         """Words for the kernel and disks that only some machines have."""

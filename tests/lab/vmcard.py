@@ -90,8 +90,8 @@ class CardVm(Vm):
 
     card_format = "raw"
 
-    def _qemu(self) -> list[str]:
-        return [*super()._qemu(), "-no-reboot"]
+    def _machine(self) -> list[str]:
+        return [*super()._machine(), "-no-reboot"]
 
     def switch_on(self) -> None:
         super().switch_on()

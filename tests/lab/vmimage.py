@@ -20,7 +20,7 @@ from vmroot import KIT_LABEL, VmRecipe
 MAC = "52:54:00:99:00:{number:02x}"
 NETWORK = """\
 [Match]
-Name=eth0
+Name=eth0 vec0
 
 [Network]
 Address={address}/24
@@ -94,6 +94,14 @@ def make_overlay(below: Path, overlay: Path) -> None:
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, *names])
 
 
+def credential_words(credentials: Mapping[str, str]) -> list[str]:
+    """For a kernel's command line, where systemd finds them."""
+    encoded = {name: base64.b64encode(text.encode()) for name, text in credentials.items()}
+    return [
+        f"systemd.set_credential_binary={name}:{value.decode()}" for name, value in encoded.items()
+    ]
+
+
 def qemu(
     image: VmImage,
     disk: Path,
@@ -110,9 +118,7 @@ def qemu(
     """
     console = f"console={image.architecture.console}"
     words = ["root=/dev/vda", "ro", console, "net.ifnames=0", "panic=10", *words]
-    for name, content in credentials.items():
-        value = base64.b64encode(content.encode()).decode()
-        words.append(f"systemd.set_credential_binary={name}:{value}")
+    words += credential_words(credentials)
     disks = (
         f"file={disk},format=qcow2,if=virtio,cache=writeback",
         f"file={kit},format=raw,if=virtio,readonly=on",

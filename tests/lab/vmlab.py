@@ -14,7 +14,7 @@ from labnodes import find_kit
 from labrun import LabError, locked, run
 from vm import Vm, tap
 from vmarch import Architecture
-from vmimage import VmImage, make_kit_disk, make_overlay
+from vmimage import VmImage, make_kit_disk
 
 RELEASE = "trixie"
 LOCK_SECONDS = 60
@@ -69,7 +69,7 @@ def prepare(
     vms = tuple(
         kind(
             clone, image, str(labnet.node_address(subnet, number)), gateway,
-            clone.state / f"disk{number}.qcow2", number,
+            clone.state / f"disk{number}", number,
         )
         for number in range(1, count + 1)
     )  # fmt: skip
@@ -80,7 +80,7 @@ def prepare(
         cable = tap(clone, vm.number)
         run(["ip", "tuntap", "add", cable, "mode", "tap"])
         run(["ip", "link", "set", cable, "master", clone.bridge, "up"])
-        make_overlay(image.disk, vm.disk)
+        vm.make_disk()
     return vms
 
 

@@ -63,14 +63,18 @@ class VmRecipe:
             ["systemctl", "disable", *self.disabled],
             [*install, *self.packages],
             ["systemctl", "enable", *self.units],
-            ["update-initramfs", "-u"],
         ):
             run([*ALONE, "sh", "-c", INSIDE, str(root), *command], log=log)
+        self.take_kernel(root, folder, log)
         self.settle(root)
-        for name in ("vmlinuz", "initrd.img"):
-            shutil.copyfile((root / name).resolve(), folder / name)
         make_disk(root, folder / "disk.img", self.size, log)
         shutil.rmtree(root)
+
+    def take_kernel(self, root: Path, folder: Path, log: Path) -> None:
+        """What the machine is booted with, beside its disk."""
+        run([*ALONE, "sh", "-c", INSIDE, str(root), "update-initramfs", "-u"], log=log)
+        for name in ("vmlinuz", "initrd.img"):
+            shutil.copyfile((root / name).resolve(), folder / name)
 
     def settle(self, root: Path) -> None:
         """As on a card that was never booted."""
