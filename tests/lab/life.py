@@ -4,12 +4,32 @@ import json
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from pis import REPOSITORY, Pis, wait_for
+from pis import REPOSITORY, WEB_PORT, Pis, wait_for
 
 PORT = 30081
+
+
+def ask(url: str, answer: str) -> str:
+    """Why something on the web does not give that answer, or one that begins so; "" if it does."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as stream:
+            return "" if stream.read().startswith(answer.encode()) else "another answer"
+    except (urllib.error.URLError, OSError) as error:
+        return str(error)
+
+
+def ask_pair(pis: Pis, node: str) -> str:
+    """Why the application does not answer by way of a node; "" if it does."""
+    return ask(f"http://{pis.addresses[node]}:{PORT}/", "pair\n")
+
+
+def ask_web(pis: Pis, node: str) -> str:
+    """The same of the application that runs on each node."""
+    return ask(f"http://{pis.addresses[node]}:{WEB_PORT}/", "hello from ")
 
 
 @dataclass
@@ -18,6 +38,7 @@ class Load:
 
     pis: Pis
     node: str
+    why: Callable[[Pis, str], str] = ask_pair
     answers: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -36,8 +57,7 @@ class Load:
 
     def _ask(self) -> None:
         while not self._ends.wait(0.05):
-            why = ask_pair(self.pis, self.node)
-            if why:
+            if why := self.why(self.pis, self.node):
                 self.failures.append(why)
             else:
                 self.answers += 1
@@ -45,15 +65,6 @@ class Load:
     def __str__(self) -> str:
         failed = f"{len(self.failures)} failed {sorted(set(self.failures))}"
         return f"{self.answers} requests answered, {failed if self.failures else '0 failed'}"
-
-
-def ask_pair(pis: Pis, node: str) -> str:
-    """Why the application does not answer by way of a node; "" if it does."""
-    try:
-        with urllib.request.urlopen(f"http://{pis.addresses[node]}:{PORT}/", timeout=5) as answer:
-            return "" if answer.read() == b"pair\n" else "another answer"
-    except (urllib.error.URLError, OSError) as error:
-        return str(error)
 
 
 def apply_life(pis: Pis) -> None:

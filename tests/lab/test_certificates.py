@@ -8,13 +8,13 @@ them. Only `tests/run --long certificates` runs these.
 import json
 import os
 import random
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from life import Load, ask_web
 from pis import KIT, Pis, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.long("certificates")]
@@ -94,42 +94,20 @@ def ailments(pis: Pis, node: str) -> list[str]:
     return [line for line in told if not line.startswith("drift: images")]
 
 
-class Visitor:
-    """Asks the web application without a pause; what fails is counted."""
-
-    def __init__(self, pis: Pis) -> None:
-        self._pis, self._ended = pis, threading.Event()
-        self.asked = self.failed = 0
-        self._thread = threading.Thread(target=self._visit)
-        self._thread.start()
-
-    def _visit(self) -> None:
-        while not self._ended.wait(0.1):
-            self.asked += 1
-            self.failed += self._pis.fetch("pi2") is None
-
-    def leave(self) -> str:
-        self._ended.set()
-        self._thread.join()
-        return f"{self.failed} of {self.asked} requests to the application failed"
-
-
 def test_they_are_renewed_before_they_end(pis: Pis) -> None:
     """The agent sees it; a job of systemd's does it, one component after the other."""
     resign(pis, DUE)
     assert "ends on" in status(pis, MASTER)
-    before, visitor, start = served_until(pis), Visitor(pis), time.monotonic()
+    before, start = served_until(pis), time.monotonic()
     pis.ask(MASTER, "cp", f"{ETC}/admin.conf", "/root/.kube/config")
     old = pis.ask(MASTER, "cat", f"{ETC}/admin.conf")
-    try:
+    with Load(pis, "pi2", ask_web) as load:
         pis.ask(MASTER, "systemctl", "restart", "kubepi-agent")
         unit = ("systemctl", "is-active", "kubepi-certificates")
         wait_for("the agent to begin", lambda: pis.ask(MASTER, "cat", f"{ETC}/admin.conf") != old
                  or None, 120)  # fmt: skip
         wait_for("the job to end", lambda: pis.run(MASTER, *unit).returncode or None, 600)
-    finally:
-        told = visitor.leave()
-    print(f"\nrenewed {time.monotonic() - start:.0f} s after the agent's start; {told}")
+    print(f"\nrenewed {time.monotonic() - start:.0f} s after the agent's start; {load}")
     log = pis.ask(MASTER, "tail", "-n", "300", "/var/log/kubepi.log")
     assert served_until(pis) != before, log
     assert served_until(pis, 2379) != before
@@ -138,7 +116,7 @@ def test_they_are_renewed_before_they_end(pis: Pis) -> None:
         MASTER, "cat", f"{ETC}/admin.conf"
     )
     assert pis.nodes_ready() == set(ALL)
-    assert visitor.failed == 0
+    assert load.failures == []
 
 
 def test_doctor_fix_heals_a_cluster_whose_certificates_have_ended(pis: Pis) -> None:
