@@ -20,6 +20,8 @@ APT = (
     "-o", "Acquire::Retries=3",
 )  # fmt: skip
 LOCK_PATIENCE = 900.0
+# apt-pkg/contrib/fileutl.cc; dpkg, lib/dpkg/dbmodify.c
+LOCKED = ("Could not get lock", "lock was locked by")
 # It is never killed in the middle of its work.
 APT_SECONDS = 3600.0
 
@@ -54,16 +56,24 @@ def apt_get(host: Host, *words: str) -> None:
     Raises:
         CommandFailed: with a sentence of its own where a download failed.
     """
+    try:
+        run_alone(host, *APT, *words)
+    except CommandFailed as error:
+        raise explained(error) from error
+
+
+def run_alone(host: Host, *argv: str) -> None:
+    """A program of apt or dpkg that changes something, once nobody else works with packages."""
     end = host.monotonic() + LOCK_PATIENCE
     while True:
         host.wait_until("apt's lock", lambda: locked_by(host), LOCK_PATIENCE, 2.0)
         try:
-            host.run([*APT, *words], timeout=APT_SECONDS)
+            host.run(argv, timeout=APT_SECONDS)
             return
         except CommandFailed as error:
             # somebody was faster, or holds the lock of the lists, which no option waits for
-            if "Could not get lock" not in error.output or host.monotonic() > end:
-                raise explained(error) from error
+            if not any(word in error.output for word in LOCKED) or host.monotonic() > end:
+                raise
 
 
 def fetch_lists(host: Host) -> None:
@@ -121,8 +131,8 @@ def mend(host: Host) -> None:
     broken = {row[0] for row in rows if row[1:] == ["reinstreq"]}
     ours = sorted(broken & set(added(host)))
     if ours:
-        host.run(["dpkg", "--force-remove-reinstreq", "--force-depends", "--remove", *ours])
-    host.run(["dpkg", "--force-confold", "--configure", "-a"])
+        run_alone(host, "dpkg", "--force-remove-reinstreq", "--force-depends", "--remove", *ours)
+    run_alone(host, "dpkg", "--force-confold", "--configure", "-a")
     apt_get(host, "--fix-broken", "install")
 
 

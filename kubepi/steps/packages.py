@@ -12,7 +12,15 @@ from kubepi.machine import state
 from kubepi.machine.host import Host
 from kubepi.machine.kitfiles import open_kit, verified
 from kubepi.machine.step import Finding
-from kubepi.steps.apt import added, apt_get, install, installed, pinned_version, was_cut
+from kubepi.steps.apt import (
+    added,
+    apt_get,
+    install,
+    installed,
+    pinned_version,
+    run_alone,
+    was_cut,
+)
 
 KUBERNETES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni")
 # What a package fills and its purge leaves there; removed only with a package that kubepi brought.
@@ -96,7 +104,7 @@ class KubernetesPackages:
         if not all(self._is_right(package, wanted, there) for package in self.packages):
             # they are held by us
             install(host, self._sources(host, wanted), "--allow-change-held-packages")
-        host.run(["apt-mark", "hold", *self.packages])
+        run_alone(host, "apt-mark", "hold", *self.packages)
 
     def _sources(self, host: Host, wanted: str) -> list[str]:
         if not self.kit:

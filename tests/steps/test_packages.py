@@ -1,5 +1,6 @@
 """kubepi/steps/packages.py: Kubernetes at its version, held; and everything purged again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.steps.apt import installed, pinned_version
 from kubepi.steps.packages import KUBERNETES, AptPackages, KubernetesPackages, PackagesPurged
-from tests.fakes import FakePi
+from tests.fakes import Answer, FakePi
 from tests.programs import STATUS
 from tests.scene import KIT, VERSION, fresh_pi
 from tests.steps.lawful import obeys
@@ -37,6 +38,25 @@ def test_kubernetes_obeys_the_laws_and_is_held(tmp_path: Path) -> None:
     versions = installed(pi, KUBERNETES)
     assert versions["kubelet"] == versions["kubeadm"] == "1.36.3-1.1"
     assert pi.probe(["apt-mark", "showhold"]).stdout.split() == sorted(KUBERNETES)
+
+
+def test_they_are_held_once_nobody_else_works_with_packages(tmp_path: Path) -> None:
+    """apt-daily may begin between their installation and that; apt-mark itself does not wait."""
+    pi = pinned(tmp_path / "pi")
+    inner = pi.programs["apt-mark", "hold"].script
+    tries: list[Sequence[str]] = []
+
+    def hold(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        tries.append(argv)
+        if len(tries) == 1:
+            return 100, "dpkg: error: dpkg frontend lock was locked by /usr/bin/apt-get process"
+        answer = inner(pi, argv, stdin)
+        return answer if isinstance(answer, tuple) else pi._drive(answer, argv)
+
+    pi.changes("apt-mark", "hold", script=hold)
+    KUBE.apply(pi)
+    assert len(tries) == 2
+    assert KUBE.check(pi.read_only()) is None
 
 
 def test_no_packages_before_a_version_is_chosen(tmp_path: Path) -> None:
