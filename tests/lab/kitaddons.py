@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import kitoci
@@ -29,34 +31,42 @@ def with_volumes(kit: Path) -> Path:
     held = {reference for file in bundle["images"] for reference in file["references"]}
     if {image.reference for image in images} <= held:
         return kit
-    digest = hashlib.sha256((kit / "bundle.yaml").read_bytes() + str(recipe.folder).encode())
-    whole = CACHE / f"addon-kit-{digest.hexdigest()[:12]}"
+    return changed_copy("addon-kit", kit, str(recipe.folder).encode(), partial(_add, recipe))
+
+
+def changed_copy(name: str, kit: Path, seed: bytes, change: Callable[[Path], None]) -> Path:
+    """A copy of `kit` that `change` has worked on, made once and kept; `seed`: all it depends on.
+
+    Built aside and renamed: a folder of that name is always whole.
+    """
+    digest = hashlib.sha256((kit / "bundle.yaml").read_bytes() + seed)
+    whole = CACHE / f"{name}-{digest.hexdigest()[:12]}"
     with locked(f"kubepi-lab-{whole.name}", BUILD_SECONDS):
         if not whole.is_dir():
-            _make(recipe, kit, bundle, whole)
+            aside = whole.with_name(f"{whole.name}.unfinished")
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(kit, aside)
+            for path in (aside, *aside.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            change(aside)
+            os.rename(aside, whole)  # noqa: PTH104 - both names stay as they are
     return whole
 
 
-def _make(recipe: Recipe, kit: Path, bundle: dict[str, list[object]], whole: Path) -> None:
-    """Built aside and renamed: a folder of that name is always whole."""
-    aside = whole.with_name(f"{whole.name}.unfinished")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(kit, aside)
-    for path in (aside, *aside.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    file = aside / "images" / f"{NAME}.tar"
+def _add(recipe: Recipe, kit: Path) -> None:
+    bundle = yaml.safe_load((kit / "bundle.yaml").read_text())
+    file = kit / "images" / f"{NAME}.tar"
     built = recipe.folder / "images" / f"{NAME}.tar"
     if built.exists():
         shutil.copyfile(built, file)
     else:
-        _build(recipe, aside / "work", file)
+        _build(recipe, kit / "work", file)
     images = next(images for name, images in recipe.archives if name == NAME)
     bundle["images"].append({
         "file": f"images/{NAME}.tar", "sha256": kitoci.sha256(file),
         "references": [image.reference for image in images],
     })  # fmt: skip
-    (aside / "bundle.yaml").write_text(yaml.safe_dump(bundle, sort_keys=False))
-    os.rename(aside, whole)  # noqa: PTH104 - both names stay as they are
+    (kit / "bundle.yaml").write_text(yaml.safe_dump(bundle, sort_keys=False))
 
 
 def _build(recipe: Recipe, work: Path, file: Path) -> None:

@@ -8,28 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from pis import REPOSITORY, WEB_PORT, Pis, wait_for
+from pis import REPOSITORY, Pis, wait_for
 
 PORT = 30081
 
 
-def ask(url: str, answer: str) -> str:
-    """Why something on the web does not give that answer, or one that begins so; "" if it does."""
+def ask_pair(pis: Pis, node: str) -> str:
+    """Why the application does not answer by way of a node; "" if it does."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as stream:
-            return "" if stream.read().startswith(answer.encode()) else "another answer"
+        with urllib.request.urlopen(f"http://{pis.addresses[node]}:{PORT}/", timeout=5) as answer:
+            return "" if answer.read() == b"pair\n" else "another answer"
     except (urllib.error.URLError, OSError) as error:
         return str(error)
 
 
-def ask_pair(pis: Pis, node: str) -> str:
-    """Why the application does not answer by way of a node; "" if it does."""
-    return ask(f"http://{pis.addresses[node]}:{PORT}/", "pair\n")
-
-
 def ask_web(pis: Pis, node: str) -> str:
     """The same of the application that runs on each node."""
-    return ask(f"http://{pis.addresses[node]}:{WEB_PORT}/", "hello from ")
+    try:
+        pis.fetched(node)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 @dataclass

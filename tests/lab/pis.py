@@ -143,12 +143,15 @@ class Pis:
         if done.returncode:
             raise RuntimeError(done.stderr)
 
+    def fetched(self, node: str) -> str:
+        """One answer of the web application by way of a node; raises OSError where none comes."""
+        with urllib.request.urlopen(f"http://{self.addresses[node]}:{WEB_PORT}/", timeout=2) as it:
+            return str(it.read().decode().strip())
+
     def fetch(self, node: str) -> str | None:
-        """One answer of the web application by way of a node."""
+        """The same; None where none comes."""
         try:
-            url = f"http://{self.addresses[node]}:{WEB_PORT}/"
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                return str(answer.read().decode().strip())
+            return self.fetched(node)
         except (urllib.error.URLError, OSError):
             return None
 

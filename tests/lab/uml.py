@@ -2,8 +2,8 @@
 
 Its programs run on the lab machine's processor and not an emulated one, so that Kubernetes with its
 power cuts takes minutes and not hours. What differs from the machines of vm.py: one processor and
-no cpusets (kubeadm wants two and those: WAIVERS), the older packet filter (umlkit.py), no initrd,
-disks named ubda, ubdb, …
+no cpusets (kubeadm wants two and those; vmshare.py waives it), the older packet filter (umlkit.py),
+no initrd, disks named ubda, ubdb, …
 
 Pulling the plug is a SIGKILL of all its processes: lost is the page cache of the machine, kept what
 its kernel wrote. The options are those of docs.kernel.org/virt/uml/user_mode_linux_howto_v2.html.
@@ -12,25 +12,22 @@ its kernel wrote. The options are those of docs.kernel.org/virt/uml/user_mode_li
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import vmroot
-from labbase import ALONE, base_root
+from labbase import ALONE, CACHE, base_root
+from labmachine import install_packages
 from labrun import run
 from vm import Vm
-from vmarch import AMD64
+from vmarch import AMD64, PACKAGE_OF
 from vmimage import VmImage, credential_words, made
 from vmlab import RELEASE
 
 PROGRAM = "linux.uml"
+ROOT = "libraries"  # in the image's folder: the root of the release that the program was built for
 MEMORY = "4G"
-WAIVERS = """\
-kubernetes:
-  ignore_preflight: [NumCPU, SystemVerification]
-preflight:
-  ignore: [processors]
-"""
 # such a disk has no serial number; its place is what stays
 RULE = 'KERNEL=="ubd[a-z]", SYMLINK+="disk/by-id/ubd-$kernel"\n'
 # kubelet does not start where the processor says no clock speed (cAdvisor, machine.go)
@@ -73,11 +70,13 @@ class UmlRecipe(vmroot.VmRecipe):
     packages: tuple[str, ...] = tuple(sorted((*vmroot.PACKAGES, "user-mode-linux")))
     units: tuple[str, ...] = (*vmroot.UNITS, "lab-clock.service")
     files: tuple[tuple[str, str], ...] = FILES
+    edition: int = 2
 
     def take_kernel(self, root: Path, folder: Path, log: Path) -> None:
         for name in ("iptables", "ip6tables"):  # as the images of its kit
             older = ["update-alternatives", "--set", name, f"/usr/sbin/{name}-legacy"]
             run([*ALONE, "sh", "-c", vmroot.INSIDE, str(root), *older], log=log)
+        (folder / ROOT).symlink_to(CACHE / self.base)
         shutil.move(root / "usr/bin" / PROGRAM, folder / PROGRAM)
         for modules in (root / "usr/lib/uml/modules").iterdir():
             shutil.move(modules, root / "usr/lib/modules" / modules.name)
@@ -104,7 +103,11 @@ class Uml(Vm):
             return
         # the first of their namespace, with which all others end; its parent is in none
         first = run(["pgrep", "--parent", str(self._process.pid)], check=False).stdout.split()
-        os.kill(int(first[0]) if first else self._process.pid, signal.SIGKILL)
+        if self.is_on and first:
+            with suppress(ProcessLookupError):  # it ended by itself just now
+                os.kill(int(first[0]), signal.SIGKILL)
+        else:
+            self._process.kill()
         self._process.wait()
         self._process = None
 
@@ -119,7 +122,7 @@ class Uml(Vm):
         processor = str(self.number % (os.cpu_count() or 1))
         return [
             *ALONE, "taskset", "--cpu-list", processor, "sh", "-ec", INSIDE,
-            str(base_root(RELEASE)), str(self.image.folder), str(self.clone.state),
+            str(self.image.folder / ROOT), str(self.image.folder), str(self.clone.state),
             f"/opt/{PROGRAM}", f"mem={MEMORY}", *self.disks(), "root=/dev/ubda", "ro",
             "con=null", "con0=null,fd:1", "console=tty0", "net.ifnames=0",
             # a kernel that begins anew in the same process still holds the network device
@@ -131,5 +134,6 @@ class Uml(Vm):
 
 
 def uml_image() -> VmImage:
-    AMD64.install_programs()
+    install_packages()
+    install_packages(PACKAGE_OF)
     return made(UmlRecipe(base_root(RELEASE).name), AMD64)

@@ -4,37 +4,25 @@ The images that filter packets have both kinds of iptables; one layer more makes
 theirs. Everything else of the kit is as it was.
 """
 
-import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import kitoci
 import yaml
-from labbase import CACHE
-from labrun import locked, run
+from kitaddons import changed_copy
+from labrun import run
 
 FILTERING = ("/kube-proxy:", "/flannel:")
 OLDER = "xtables-legacy-multi"
 NAMES = ("iptables", "iptables-save", "iptables-restore",
          "ip6tables", "ip6tables-save", "ip6tables-restore")  # fmt: skip
-BUILD_SECONDS = 600
 
 
 def with_older_tables(kit: Path) -> Path:
     """A copy of `kit` with those images; made once and kept."""
-    digest = hashlib.sha256((kit / "bundle.yaml").read_bytes() + Path(__file__).read_bytes())
-    whole = CACHE / f"uml-kit-{digest.hexdigest()[:12]}"
-    with locked(f"kubepi-lab-{whole.name}", BUILD_SECONDS):
-        if not whole.is_dir():
-            aside = whole.with_name(f"{whole.name}.unfinished")
-            shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(kit, aside)
-            _change(aside)
-            os.rename(aside, whole)  # noqa: PTH104 - both names stay as they are
-    return whole
+    return changed_copy("uml-kit", kit, Path(__file__).read_bytes(), _change)
 
 
 def _change(kit: Path) -> None:

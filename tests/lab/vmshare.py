@@ -13,7 +13,7 @@ from pathlib import Path
 from labmachine import resolv_conf
 from labrun import LabError, last_lines, run, wait_until
 from pis import FILE, KIT
-from uml import WAIVERS, Uml, uml_image
+from uml import Uml, uml_image
 from umlkit import with_older_tables
 from vm import Done
 from vmlab import amd64_kit, vm_labs
@@ -27,11 +27,15 @@ ASK_SECONDS = 2.0
 LOG = "/var/log/kubepi.log"
 MOVE = "/var/lib/kubepi/share-move.json"
 # a pod is put on either of them; a machine that shares its processor is at times silent for long
-CONFIG = WAIVERS.replace(
-    "kubernetes:\n",
-    "kubernetes:\n  workloads_on_control_plane: yes\n  not_ready_after: 120\n"
-    "  pods_move_after: 300\n",
-)
+CONFIG = """\
+kubernetes:
+  workloads_on_control_plane: yes
+  not_ready_after: 120
+  pods_move_after: 300
+  ignore_preflight: [NumCPU, SystemVerification]
+preflight:
+  ignore: [processors]
+"""
 # A writer on the worker: numbers, each synced before the next, so that a lost one leaves a gap.
 WRITER = """\
 apiVersion: v1

@@ -1,7 +1,7 @@
 """kubepi upgrade: which version it goes to, what it refuses, and what it leaves when it failed."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,17 +162,27 @@ def test_another_node_that_comes_back_is_waited_for(pi: FakePi) -> None:
     assert upgrading.load(pi) is None
 
 
-def test_a_node_that_booted_may_be_called_ready_first_and_then_not(pi: FakePi) -> None:
-    """Until it has missed its signs of life, the API has what it said before the power cut."""
+def at_each_look(pi: FakePi, before: Callable[[int], None]) -> list[str]:
+    """`before` each kubectl, with how often the nodes were asked for; those looks, as they come."""
     script = pi.programs["kubectl",].script
     asked: list[str] = []
 
     def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
         asked.extend(["nodes"] if argv[6:8] == ["get", "nodes"] else [])
-        put_objects(pi, node("pi8", ready="False" if len(asked) == 2 else "True"))
+        before(len(asked))
         return script(pi, argv, stdin)
 
     pi.looks("kubectl", script=kubectl)
+    return asked
+
+
+def test_a_node_that_booted_may_be_called_ready_first_and_then_not(pi: FakePi) -> None:
+    """Until it has missed its signs of life, the API has what it said before the power cut."""
+
+    def before(looks: int) -> None:
+        put_objects(pi, node("pi8", ready="False" if looks == 2 else "True"))
+
+    at_each_look(pi, before)
     upgrading.begin(pi, Upgrade(NEW))
     upgrade_node(pi, MASTER, Upgrade(NEW), Options())
     assert upgrading.load(pi) is None
@@ -191,17 +201,13 @@ def test_another_node_that_stays_away_is_named(pi: FakePi) -> None:
 @pytest.mark.parametrize("version", [NEW, OS])
 def test_what_resume_has_ended_meanwhile_is_not_done_again(pi: FakePi, version: str) -> None:
     """Both had begun it, after a boot, and this one has waited for the lock."""
-    script = pi.programs["kubectl",].script
-    asked: list[str] = []
 
-    def kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Any:
-        asked.extend(["nodes"] if argv[6:8] == ["get", "nodes"] else [])
-        if len(asked) == 2 and upgrading.load(pi) is not None:  # the second look, once it is noted
+    def before(looks: int) -> None:
+        if looks == 2 and upgrading.load(pi) is not None:  # the second look, once it is noted
             state.mark_reached(pi)
             upgrading.forget(pi)
-        return script(pi, argv, stdin)
 
-    pi.looks("kubectl", script=kubectl)
+    asked = at_each_look(pi, before)
     upgrade_node(pi, MASTER, Upgrade(version), Options())
     assert len(asked) == 2
     assert pi.ran == []
