@@ -7,7 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from kubepi.cluster.containers import OWN as OWN_PODS
 from kubepi.machine import state
+from kubepi.steps.static_pods import STATIC_PODS
 from tests.fakes import Answer, FakePi
 from tests.kubeadm_certs import OWN, addressed
 from tests.programs import Effects, write_durably
@@ -16,6 +18,7 @@ from tests.scene import Master, give_token, master
 SERVICE = "10.96.0.1"
 OLD, API_NAME = "10.0.0.5", "home.kubepi.internal"
 MEMBERS = "/var/lib/etcd/members.json"
+OF_A_USER = "1-of-a-user"  # a container with such a name in another namespace
 CTR = ("ctr", "--namespace", "k8s.io")
 CONFIG = f"""\
 clusters:
@@ -69,8 +72,9 @@ def moved_master(folder: Path) -> FakePi:
 def install_address_programs(pi: FakePi) -> None:
     pi.__class__ = Moved
     assert isinstance(pi, Moved)
-    names = ("etcd", "kube-proxy", "flannel", "kube-controller-manager", "kube-scheduler")
-    pi.containers = {f"1-{name}": name for name in (*names, "of-a-user")}
+    pi.put("/usr/lib/systemd/system/kubelet.service", "")
+    pi.containers = {f"1-{name}": name for name in (*STATIC_PODS, "kube-proxy", "flannel")}
+    pi.containers[OF_A_USER] = "etcd"
     pi.told = {"kubelet": OLD, "flannel": OLD}
     pi.changes("systemctl", "try-restart", script=_try_restart)
     pi.looks("kubectl", script=_kubectl)
@@ -107,8 +111,11 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
 def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     """One that ended is listed as long as its pod is there."""
     assert isinstance(pi, Moved)
-    wanted = [word.partition("==")[2] for word in argv[6:]]
-    found = [f"{id_}\n0-{name}" for id_, name in pi.containers.items() if name in wanted]
+    wanted = [word.partition("==")[2].partition(",")[0] for word in argv[6:]]
+    listed = {id_: name for id_, name in pi.containers.items() if name in wanted}
+    if all(word.endswith(f",{OWN_PODS}") for word in argv[6:]):
+        listed.pop(OF_A_USER, None)
+    found = [f"{id_}\n0-{name}" for id_, name in listed.items()]
     return 0, "\n".join(found)
 
 

@@ -5,6 +5,7 @@ Its database is synced at every change, what is unpacked is not: after a power c
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -262,8 +263,18 @@ def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     if "--quiet" not in argv:
         rows = [f"{task} {about['image']} io.containerd.runc.v2" for task, about in there.items()]
         return _runs(pi) or (0, "\n".join(["CONTAINER IMAGE RUNTIME", *rows]))
-    label, value = argv[-1].removeprefix('labels."').split('"==')
-    return _runs(pi) or (0, "\n".join(t for t, about in there.items() if about.get(label) == value))
+    filters = argv[argv.index("--quiet") + 1 :]
+    found = [task for task, about in there.items() if any(_passes(about, one) for one in filters)]
+    return _runs(pi) or (0, "\n".join(found))
+
+
+def _passes(about: dict[str, str], words: str) -> bool:
+    """One filter, of which all parts must be true (pkg/filters of containerd)."""
+    parts = re.findall(r'labels\."([^"]+)"(==|~=)([^,]+)', words)
+    return all(
+        about.get(label) == value if sign == "==" else re.search(value, about.get(label, ""))
+        for label, sign, value in parts
+    )
 
 
 def _kill(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:

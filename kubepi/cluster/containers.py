@@ -11,15 +11,17 @@ from kubepi.machine.host import Host
 
 CTR = ("ctr", "--namespace", "k8s.io")
 NAME_LABEL = 'labels."io.kubernetes.container.name"'
+# of the cluster's own pods; a user's may have a container that is called etcd, too
+OWN = 'labels."io.kubernetes.pod.namespace"~=^kube-'
 
 
 def running(host: Host, names: Collection[str]) -> list[str]:
-    """The ids of those that run, of the containers that have one of these names.
+    """The ids of those that run, of the cluster's own containers that have one of these names.
 
     Raises:
         NotYet: containerd does not answer.
     """
-    filters = [f"{NAME_LABEL}=={name}" for name in names]
+    filters = [f"{NAME_LABEL}=={name},{OWN}" for name in names]
     listed = host.probe([*CTR, "containers", "list", "--quiet", *filters])
     tasks = host.probe([*CTR, "tasks", "list"])
     if not (listed.ok and tasks.ok):

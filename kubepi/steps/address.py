@@ -2,7 +2,7 @@
 
 An etcd that is alone starts with the old peer URL in its data, and is told the new one when it
 runs; among others it is told by their quorum. May touch: /etc/kubernetes, etcd's list of members,
-kubelet, the containers of kube-proxy, flannel, controller manager and scheduler.
+kubelet, the containers of the control plane, kube-proxy and flannel.
 Tests: tests/steps/test_address.py, tests/lab/test_address.py.
 """
 
@@ -27,9 +27,35 @@ from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.names import own_address
+from kubepi.steps.services import KUBELET, unit_state
 from kubepi.steps.signing import documents_for, sign
+from kubepi.steps.static_pods import stop_control_plane
 
 FLANNEL_ADDRESS = "flannel.alpha.coreos.com/public-ip"
+UNDER_WAY = "under way"
+STOPPED = f"{state.RUN}/stopped-for-an-address"  # kubelet was; the next boot starts it anyway
+
+
+@dataclass(frozen=True)
+class AddressesUnderWay:
+    """What was noted holds no more, so that a way back to it is gone as a whole, too."""
+
+    addresses: Addresses
+
+    @property
+    def name(self) -> str:
+        return "addresses under way"
+
+    def check(self, host: Host) -> Finding | None:
+        noted = _noted(host)
+        return None if noted in (UNDER_WAY, str(self.addresses)) else Finding(f"{noted} is noted")
+
+    def apply(self, host: Host) -> None:
+        host.write(state.ADDRESSES, f"{UNDER_WAY}\n", 0o600)
+
+
+def _noted(host: Host) -> str:
+    return (host.read(state.ADDRESSES) or "").strip()
 
 
 @dataclass(frozen=True)
@@ -47,10 +73,9 @@ class ControlPlaneAddressed:
         for certificate in CERTIFICATES:
             if not _is_good(host, certificate, own):
                 return Finding(f"{PKI}/{certificate}.crt is not for {own}")
-        for name in NAMED_IN:
-            if (old := _old_address(host, name, own)) is not None:
-                return Finding(f"{name} says {old}, it is {own}")
-        return None
+        for name, old in _old_addresses(host, own).items():
+            return Finding(f"{name} says {old}, it is {own}")
+        return Finding("kubelet was stopped for it") if host.exists(STOPPED) else None
 
     def apply(self, host: Host) -> None:
         own = own_address(host, self.goal)
@@ -59,10 +84,22 @@ class ControlPlaneAddressed:
             if not _is_good(host, certificate, own):
                 sign(host, documents, certificate)
         host.sync()  # before anything starts that reads them
-        for name in NAMED_IN:
-            if (old := _old_address(host, name, own)) is not None:
-                text = readdressed(host.read(name) or "", old, own)
+        if old := _old_addresses(host, own):
+            _stop(host)
+            for name, address in old.items():
+                text = readdressed(host.read(name) or "", address, own)
                 host.write(name, text, host.mode(name) or 0o600)
+        if host.exists(STOPPED):
+            host.run(["systemctl", "start", KUBELET])
+            host.remove(STOPPED)
+
+
+def _stop(host: Host) -> None:
+    """The control plane; and a note, where kubelet ran, that it is to run again."""
+    if unit_state(host, KUBELET).get("ActiveState") in ("active", "activating"):
+        host.mkdir(state.RUN)
+        host.write(STOPPED, "")
+    stop_control_plane(host)
 
 
 def _is_good(host: Host, certificate: str, own: str) -> bool:
@@ -70,9 +107,10 @@ def _is_good(host: Host, certificate: str, own: str) -> bool:
     return own in is_for and bool(host.read(f"{PKI}/{certificate}.key"))
 
 
-def _old_address(host: Host, name: str, own: str) -> str | None:
-    named = named_address(name, host.read(name) or "")
-    return None if named == own else named
+def _old_addresses(host: Host, own: str) -> dict[str, str]:
+    """Files of this control plane that name another address than its own, and that address."""
+    named = {name: named_address(name, host.read(name) or "") for name in NAMED_IN}
+    return {name: address for name, address in named.items() if address not in (None, own)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +118,8 @@ class Restarted:
     """What read the old addresses when it started starts again and reads the new ones.
 
     Pods of the host's network have a copy of /etc/hosts as it was, and what kubelet has open to
-    the API ends nowhere. A mark that the next boot forgets says that it is done.
+    the API ends nowhere. A mark that the next boot forgets says that it is done. What runs on a
+    master leads to the API server there: ControlPlaneAddressed started it anew.
     """
 
     containers: tuple[str, ...]
@@ -97,10 +136,9 @@ class Restarted:
         return f"{state.RUN}/restarted-{self.containers[0]}"
 
     def check(self, host: Host) -> Finding | None:
-        noted = (host.read(state.ADDRESSES) or "").strip()
-        if str(self.addresses) in (noted, host.read(self._mark)):
+        if str(self.addresses) in (_noted(host), host.read(self._mark)):
             return None
-        return Finding(f"{noted} is {self.addresses} now")
+        return Finding(f"the addresses are {self.addresses} now")
 
     def apply(self, host: Host) -> None:
         for container in containers.running(host, self.containers):
@@ -211,7 +249,7 @@ class AddressesNoted:
         return "addresses noted"
 
     def check(self, host: Host) -> Finding | None:
-        noted = (host.read(state.ADDRESSES) or "").strip()
+        noted = _noted(host)
         return None if noted == str(self.addresses) else Finding(noted or "nothing is noted")
 
     def apply(self, host: Host) -> None:

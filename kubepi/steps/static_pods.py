@@ -1,13 +1,13 @@
 """The components of a master, started anew by kubelet with what their files are now.
 
 kubelet starts a static pod anew when its manifest changes: an annotation does it, and no manifest
-is ever out of its place. May touch: the manifests' annotations. Tests:
-tests/steps/test_certificates.py, tests/lab/test_certificates.py.
+is ever out of its place. May touch: the manifests' annotations, kubelet, these containers.
+Tests: tests/steps/test_certificates.py and test_address.py, tests/lab/test_certificates.py.
 """
 
 import json
 
-from kubepi.cluster import kubectl
+from kubepi.cluster import containers, kubectl
 from kubepi.errors import NotYet
 from kubepi.machine.host import Host
 from kubepi.steps.kubeadm import node_name
@@ -15,6 +15,17 @@ from kubepi.steps.kubeadm import node_name
 MANIFESTS = "/etc/kubernetes/manifests"
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ANNOTATION = "kubepi.io/certificates"
+
+
+def stop_control_plane(host: Host) -> None:
+    """kubelet, and then the components at once, as by a power cut: all start together after it.
+
+    kubelet asks the API about a static pod before it starts it (syncPod in its kubelet.go, 1.36),
+    and an API server that outlives its etcd lets it wait: etcd would not come back for minutes.
+    """
+    host.run(["systemctl", "stop", "kubelet"])
+    for container in containers.running(host, STATIC_PODS):
+        containers.kill(host, container)
 
 
 def restart_control_plane(host: Host, mark: str, patience: float) -> None:
@@ -25,9 +36,12 @@ def restart_control_plane(host: Host, mark: str, patience: float) -> None:
     import yaml
 
     one_by_one = kubectl.is_ready(host) is None
-    # one that has just begun to start a pod starts neither that nor the one of a manifest which
-    # changes now, for ever (seen with 1.36.3, after a boot); at its own start it does
-    host.run(["systemctl", "start" if one_by_one else "stop", "kubelet"])
+    if one_by_one:
+        host.run(["systemctl", "start", "kubelet"])
+    else:
+        # one that has just begun to start a pod starts neither that nor the one of a manifest
+        # which changes now, for ever (seen with 1.36.3, after a boot); at its own start it does
+        stop_control_plane(host)
     there = [pod for pod in STATIC_PODS if host.exists(f"{MANIFESTS}/{pod}.yaml")]
     for pod in there:
         path = f"{MANIFESTS}/{pod}.yaml"

@@ -26,8 +26,8 @@ COVERED_THERE = {
         "KubeletStopped", "PodsStopped", "ServingEnded", "ShareAway", "WorkersDisabled",
     ),
     "test_address": (
-        "AddressesNoted", "ControlPlaneAddressed", "EtcdMemberAddressed", "NodeAddressed",
-        "Restarted", "ServiceReady",
+        "AddressesNoted", "AddressesUnderWay", "ControlPlaneAddressed", "EtcdMemberAddressed",
+        "NodeAddressed", "Restarted", "ServiceReady",
     ),
     "test_apt": ("AptPackages",),
     "test_boot": ("CmdlineTokens", "CmdlineTokensAbsent", "ConfigTxtLines"),

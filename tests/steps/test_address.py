@@ -1,6 +1,7 @@
 """steps/address.py: what names the old address names the new one, cut at every effect."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from kubepi.machine.certificates import PKI
 from kubepi.machine.step import Step
 from kubepi.steps.address import (
     AddressesNoted,
+    AddressesUnderWay,
     ControlPlaneAddressed,
     EtcdMemberAddressed,
     NodeAddressed,
@@ -22,15 +24,16 @@ from kubepi.steps.address import (
     ServiceReady,
 )
 from kubepi.steps.parts import make_right
-from tests.address_programs import FILES, MEMBERS, OLD, Moved, moved_master
-from tests.fakes import FakePi
+from kubepi.steps.static_pods import STATIC_PODS
+from tests.address_programs import FILES, MEMBERS, OF_A_USER, OLD, Moved, moved_master
+from tests.fakes import Answer, FakePi
 from tests.kubeadm_certs import OWN
 from tests.scene import init_goal, join_goal
 from tests.steps.lawful import obeys
 
 GOAL = init_goal()
 NOW = Addresses(OWN, OWN)
-KUBELET = Restarted(("kube-proxy", "kube-scheduler"), NOW, kubelet=True)
+KUBELET = Restarted(("kube-proxy",), NOW, kubelet=True)
 
 
 def moved(pi: FakePi) -> Moved:
@@ -50,6 +53,51 @@ def test_certificates_credentials_and_manifests_follow(tmp_path: Path) -> None:
         assert certificate_addresses(pi.read(f"{PKI}/{name}.crt") or "") == {"127.0.0.1", OWN}
 
 
+def test_a_control_plane_is_off_while_its_address_changes(tmp_path: Path) -> None:
+    """A new API server beside an old etcd would let kubelet wait, and with it etcd."""
+    pi = moved(moved_master(tmp_path / "pi"))
+    old = {name: pi.read(name) for name in FILES}
+    seen: list[str | list[str]] = []
+
+    def start(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        seen.append([name for name in FILES if pi.read(name) == old[name]])
+        pi.running.add("kubelet.service")
+        return 0, ""
+
+    def kill(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+        seen.append(argv[-1])
+        assert "kubelet.service" not in pi.running
+        assert {name: pi.read(name) for name in FILES} == old
+        return 0, ""
+
+    pi.changes("systemctl", "start", script=start)
+    pi.changes("ctr", "--namespace", "k8s.io", "tasks", "kill", script=kill)
+    ControlPlaneAddressed(GOAL).apply(pi)
+    unchanged = ["/etc/kubernetes/kubelet.conf"]  # it has the API's name
+    assert seen == [*(f"1-{name}" for name in STATIC_PODS), unchanged]
+
+
+def test_a_control_plane_that_was_stopped_on_purpose_stays_so(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    pi.running.discard("kubelet.service")
+    ControlPlaneAddressed(GOAL).apply(pi)
+    assert "kubelet.service" not in pi.running
+    assert ControlPlaneAddressed(GOAL).check(pi) is None
+
+
+def test_what_ends_while_kubelet_is_off_starts_it_the_next_time(tmp_path: Path) -> None:
+    pi, step = moved_master(tmp_path / "pi"), ControlPlaneAddressed(GOAL)
+    pi.changes("systemctl", "start", script=lambda pi, argv, stdin: (1, "killed"))
+    with pytest.raises(CommandFailed):
+        step.apply(pi)
+    assert str(step.check(pi)) == "kubelet was stopped for it"
+    again = moved_master(tmp_path / "another")
+    pi.programs["systemctl", "start"] = again.programs["systemctl", "start"]
+    step.apply(pi)
+    assert "kubelet.service" in pi.running
+    assert step.check(pi) is None
+
+
 def test_a_key_that_a_cut_emptied_is_made_again(tmp_path: Path) -> None:
     pi = moved_master(tmp_path / "pi")
     step = ControlPlaneAddressed(GOAL)
@@ -67,7 +115,7 @@ def test_the_token_is_in_no_argument_and_in_no_file_afterwards(tmp_path: Path) -
 
 def test_what_read_the_old_addresses_starts_again_and_nothing_else(tmp_path: Path) -> None:
     pi = moved(obeys(KUBELET, moved_master, tmp_path))
-    assert {"2-kube-proxy", "2-kube-scheduler", "1-flannel", "1-of-a-user"} <= {*pi.containers}
+    assert {"2-kube-proxy", "1-kube-scheduler", "1-flannel", OF_A_USER} <= {*pi.containers}
     assert pi.told["kubelet"] == OWN
 
 
@@ -144,6 +192,12 @@ def test_what_is_waited_for_is_told(tmp_path: Path) -> None:
     assert str(step.check(pi)) == f"its Node does not have {OWN} yet"
     pi.told["kubelet"] = OWN
     assert str(step.check(pi)) == f"flannel has {OLD}"
+
+
+def test_what_was_noted_holds_no_more(tmp_path: Path) -> None:
+    pi = obeys(AddressesUnderWay(NOW), moved_master, tmp_path)
+    assert AddressesUnderWay(Addresses("10.0.0.9", "10.0.0.9")).check(pi) is None
+    assert AddressesNoted(Addresses(OLD, OLD)).check(pi) is not None
 
 
 def test_it_is_noted_last(tmp_path: Path) -> None:

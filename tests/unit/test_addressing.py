@@ -73,10 +73,19 @@ def test_a_failure_is_tried_again_later(pi: FakePi) -> None:
     addressing = Addressing(pi)
     pi.changes("kubeadm", "init", "phase", "certs", script=lambda pi, argv, stdin: (1, "no room"))
     addressing.do(GOAL, OWN)
-    assert pi.read(state.ADDRESSES) == f"{OLD} {OLD}\n"
     assert not addressing.wanted(GOAL, OWN)
     pi.sleep(TRY_AGAIN)
     assert addressing.wanted(GOAL, OWN)
+
+
+def test_the_way_back_to_the_old_address_is_gone_as_a_whole(pi: FakePi) -> None:
+    """A lease that comes back while the new one was followed: half of it names the new one."""
+    addressing = Addressing(pi)
+    pi.changes("kubeadm", "init", "phase", "certs", script=lambda pi, argv, stdin: (1, "no room"))
+    addressing.do(GOAL, OWN)
+    pi.sleep(TRY_AGAIN)
+    pi.put(HOSTS, f"{OLD} {API_NAME}\n")
+    assert addressing.wanted(GOAL, OLD)
 
 
 def test_a_command_at_work_is_not_disturbed(pi: FakePi) -> None:

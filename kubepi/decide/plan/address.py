@@ -8,6 +8,7 @@ from kubepi.decide.goal import Goal
 from kubepi.machine.step import Step
 from kubepi.steps.address import (
     AddressesNoted,
+    AddressesUnderWay,
     ControlPlaneAddressed,
     EtcdMemberAddressed,
     NodeAddressed,
@@ -22,10 +23,10 @@ API_SECONDS = 180.0
 def plan(goal: Goal, addresses: Addresses) -> list[Step]:
     """`addresses`: those of the moment it was made; others make another plan."""
     is_master = goal.role == "master"
-    own = ("kube-controller-manager", "kube-scheduler") if is_master else ()
     return [
+        AddressesUnderWay(addresses),
         *([ControlPlaneAddressed(goal)] if is_master else []),
-        Restarted(("kube-proxy", *own), addresses, kubelet=True),
+        Restarted(("kube-proxy",), addresses, kubelet=True),
         ApiReady(API_SECONDS),
         *([EtcdMemberAddressed(goal)] if is_master else []),
         ServiceReady(goal),
