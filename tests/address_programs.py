@@ -52,6 +52,8 @@ class Moved(Master):
 
     containers: dict[str, str]
     told: dict[str, str]
+    left_behind = False  # the address that the API server left is on the service's list
+    connections = 0
 
 
 def moved_master(folder: Path) -> FakePi:
@@ -78,6 +80,7 @@ def install_address_programs(pi: FakePi) -> None:
     pi.told = {"kubelet": OLD, "flannel": OLD}
     pi.changes("systemctl", "try-restart", script=_try_restart)
     pi.looks("kubectl", script=_kubectl)
+    pi.looks("socat", script=_connect)
     pi.looks(*CTR, "containers", "list", script=_containers)
     pi.looks(*CTR, "tasks", "list", script=_tasks)
     pi.looks(*CTR, "tasks", "exec", script=_etcdctl)
@@ -94,9 +97,7 @@ def _try_restart(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
 def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     assert isinstance(pi, Moved)
     if f"--server=https://{SERVICE}" in argv:
-        kube_proxy = next(id_ for id_, name in pi.containers.items() if name == "kube-proxy")
-        known = kube_proxy.startswith("2-")
-        return (0, "ok") if known else (1, f"dial tcp {OLD}: no route to host")
+        return (0, "ok") if _known(pi) else (1, f"dial tcp {OLD}: no route to host")
     if "/readyz" in argv:
         return 0, "ok"
     return 0, json.dumps({
@@ -108,9 +109,24 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     })  # fmt: skip
 
 
+def _known(pi: Moved) -> bool:
+    """Whether kube-proxy has started at the new address."""
+    kube_proxy = next(id_ for id_, name in pi.containers.items() if name == "kube-proxy")
+    return kube_proxy.startswith("2-")
+
+
+def _connect(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+    assert isinstance(pi, Moved)
+    assert f"TCP4:{SERVICE}:443" in argv[-1]
+    pi.connections += 1
+    dead = not _known(pi) or (pi.left_behind and pi.connections % 3 == 0)
+    return (1, "connect: No route to host") if dead else (0, "")
+
+
 def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     """One that ended is listed as long as its pod is there."""
     assert isinstance(pi, Moved)
+    _tasks(pi, argv, stdin)  # kubelet starts what is not there
     wanted = [word.partition("==")[2].partition(",")[0] for word in argv[6:]]
     listed = {id_: name for id_, name in pi.containers.items() if name in wanted}
     if all(word.endswith(f",{OWN_PODS}") for word in argv[6:]):
@@ -121,6 +137,10 @@ def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
 
 def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     assert isinstance(pi, Moved)
+    if "kubelet.service" in pi.running:
+        there = {name for id_, name in pi.containers.items() if id_ != OF_A_USER}
+        for name in set(STATIC_PODS) - there:
+            pi.containers[f"2-{name}"] = name
     return 0, "\n".join(["TASK PID STATUS", *(f"{id_} 77 RUNNING" for id_ in pi.containers)])
 
 
@@ -130,7 +150,8 @@ def _kill(pi: FakePi, argv: Sequence[str], stdin: str) -> Effects:
     if argv[-1] not in pi.containers:
         return 1, "ctr: process already finished"
     name = pi.containers.pop(argv[-1])
-    pi.containers[f"2-{name}"] = name
+    if "kubelet.service" in pi.running:
+        pi.containers[f"2-{name}"] = name
     if name == "flannel":
         pi.told["flannel"] = OWN
     return 0, ""

@@ -232,6 +232,11 @@ class ReadOnlyPi(ReadOnlyHost):
     ) -> Result:
         return self._pi.probe(argv, stdin=stdin, timeout=timeout)
 
+    def glance(
+        self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = PROBE_SECONDS
+    ) -> str | None:
+        return self._pi.glance(argv, stdin=stdin, timeout=timeout)
+
     def free_bytes(self, name: str) -> int:
         return self._pi.free_bytes(name)
 

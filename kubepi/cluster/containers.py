@@ -4,9 +4,10 @@ kubelet labels each with the name that it has in its pod. Tests: tests/unit/test
 tests/steps/test_address.py.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
-from kubepi.errors import CommandFailed, NotYet
+from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.machine.host import Host
 
 CTR = ("ctr", "--namespace", "k8s.io")
@@ -31,10 +32,34 @@ def running(host: Host, names: Collection[str]) -> list[str]:
     return [name for name in listed.stdout.split() if name in at_work]
 
 
-def kill(host: Host, container: str) -> None:
-    """kubelet starts another in its place."""
+def stop(host: Host, what: str, left: Callable[[], Collection[str]], grace: float) -> None:
+    """Those that are `left` are asked to end, and killed after `grace` seconds.
+
+    Raises:
+        StepFailed: they run on all the same.
+    """
+
+    def gone() -> str | None:
+        there = len(left())
+        return f"{there} still run" if there else None
+
+    for signal in ("SIGTERM", "SIGKILL"):
+        for container in sorted(left()):
+            with suppress(CommandFailed):  # it went by itself meanwhile; `left` tells
+                kill(host, container, signal)
+        try:
+            host.wait_until(f"{what} to stop", gone, grace)
+        except StepFailed:
+            if signal == "SIGKILL":
+                raise
+        else:
+            return
+
+
+def kill(host: Host, container: str, signal: str = "SIGKILL") -> None:
+    """kubelet, where it runs, starts another in its place."""
     try:
-        host.run([*CTR, "tasks", "kill", "--signal", "SIGKILL", container])
+        host.run([*CTR, "tasks", "kill", "--signal", signal, container])
     except CommandFailed as error:
         if "not found" not in error.output and "already finished" not in error.output:
             raise

@@ -6,6 +6,7 @@ Tests: tests/steps/test_certificates.py and test_address.py, tests/lab/test_cert
 """
 
 import json
+from functools import partial
 
 from kubepi.cluster import containers, kubectl
 from kubepi.errors import NotYet
@@ -14,16 +15,21 @@ from kubepi.steps.kubeadm import node_name
 
 MANIFESTS = "/etc/kubernetes/manifests"
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+API_SERVER_GRACE = 10.0  # seconds; it waits for the answers that it still owes
 ANNOTATION = "kubepi.io/certificates"
 
 
 def stop_control_plane(host: Host) -> None:
-    """kubelet, and then the components at once, as by a power cut: all start together after it.
+    """kubelet, and then all components: when it starts again, they start together.
 
     kubelet asks the API about a static pod before it starts it (syncPod in its kubelet.go, 1.36),
     and an API server that outlives its etcd lets it wait: etcd would not come back for minutes.
+    An API server that may end in order takes its address off the service's list; else that stays
+    there for up to half a minute (15 s of its lease, and what etcd's start adds).
     """
     host.run(["systemctl", "stop", "kubelet"])
+    api_server = partial(containers.running, host, ("kube-apiserver",))
+    containers.stop(host, "the API server", api_server, API_SERVER_GRACE)
     for container in containers.running(host, STATIC_PODS):
         containers.kill(host, container)
 

@@ -7,15 +7,14 @@ May touch: the kubelet's unit, containers, mounts of pods, the share's mount, th
 Tests: tests/steps/test_stopping.py, tests/lab/test_life.py.
 """
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
-from kubepi.cluster.containers import CTR
+from kubepi.cluster.containers import CTR, stop
 from kubepi.decide.disabled import still_on
 from kubepi.decide.mounts import NFS_SERVER, unit_name
-from kubepi.errors import CommandFailed, NotYet, StepFailed
+from kubepi.errors import NotYet
 from kubepi.lan.peers import read_peers
 from kubepi.machine import disabled
 from kubepi.machine.host import Host
@@ -97,31 +96,12 @@ class PodsStopped:
         groups = [{i for name in names for i in _component(host, name)} for names in CONTROL_PLANE]
         sandboxes = _with_label(host, "io.cri-containerd.kind", "sandbox")
         last = sandboxes.union(*groups)
-        self._stop(host, "the pods", partial(_running, host, but=last))
+        stop(host, "the pods", partial(_running, host, but=last), GRACE)
         for names, group in zip(CONTROL_PLANE, groups, strict=True):
-            self._stop(host, names[-1], partial(_running, host, group))
-        self._stop(host, "the pods' sandboxes", partial(_running, host))
+            stop(host, names[-1], partial(_running, host, group), GRACE)
+        stop(host, "the pods' sandboxes", partial(_running, host), GRACE)
         for mount in host.mounts_below(PODS):
             host.run(["umount", mount])
-
-    def _stop(self, host: Host, what: str, left: Callable[[], set[str]]) -> None:
-        """Asked, and killed when its time is over."""
-
-        def gone() -> str | None:
-            there = len(left())
-            return f"{there} still run" if there else None
-
-        for signal in ("SIGTERM", "SIGKILL"):
-            for task in sorted(left()):
-                with suppress(CommandFailed):  # it went by itself meanwhile; `left` tells
-                    host.run([*CTR, "tasks", "kill", "--signal", signal, task])
-            try:
-                host.wait_until(f"{what} to stop", gone, GRACE)
-            except StepFailed:
-                if signal == "SIGKILL":
-                    raise
-            else:
-                return
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ def test_a_control_plane_is_off_while_its_address_changes(tmp_path: Path) -> Non
         return 0, ""
 
     def kill(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-        seen.append(argv[-1])
+        seen.append(" ".join(argv[-2:]))
+        moved(pi).containers.pop(argv[-1])
         assert "kubelet.service" not in pi.running
         assert {name: pi.read(name) for name in FILES} == old
         return 0, ""
@@ -74,7 +75,9 @@ def test_a_control_plane_is_off_while_its_address_changes(tmp_path: Path) -> Non
     pi.changes("ctr", "--namespace", "k8s.io", "tasks", "kill", script=kill)
     ControlPlaneAddressed(GOAL).apply(pi)
     unchanged = ["/etc/kubernetes/kubelet.conf"]  # it has the API's name
-    assert seen == [*(f"1-{name}" for name in STATIC_PODS), unchanged]
+    others = [name for name in STATIC_PODS if name != "kube-apiserver"]
+    killed = [f"SIGKILL 1-{name}" for name in others]
+    assert seen == ["SIGTERM 1-kube-apiserver", *killed, unchanged]
 
 
 def test_a_control_plane_that_was_stopped_on_purpose_stays_so(tmp_path: Path) -> None:
@@ -165,6 +168,7 @@ def test_a_member_is_removed_by_its_identity(tmp_path: Path) -> None:
 def test_without_an_etcd_nobody_can_be_asked(tmp_path: Path) -> None:
     pi = moved(moved_master(tmp_path / "pi"))
     pi.containers.clear()
+    pi.running.discard("kubelet.service")
     with pytest.raises(NotYet, match="etcd"):
         EtcdMemberAddressed(GOAL).check(pi)
 
@@ -184,6 +188,15 @@ def healing(folder: Path) -> FakePi:
 @pytest.mark.parametrize("step", [ServiceReady(GOAL), NodeAddressed(GOAL)], ids=["API", "node"])
 def test_what_others_do_is_waited_for(step: Step, tmp_path: Path) -> None:
     obeys(step, healing, tmp_path)
+
+
+def test_an_address_that_was_left_is_waited_for(tmp_path: Path) -> None:
+    pi, step = moved(healing(tmp_path / "pi")), ServiceReady(GOAL)
+    pi.left_behind = True
+    pi.sleep(1.0)
+    assert str(step.check(pi)) == "one of its addresses does not answer"
+    pi.left_behind = False
+    assert step.check(pi) is None
 
 
 def test_what_is_waited_for_is_told(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def plan(goal: Goal, addresses: Addresses) -> list[Step]:
         ApiReady(API_SECONDS),
         *([EtcdMemberAddressed(goal)] if is_master else []),
         ServiceReady(goal),
-        Restarted(("flannel",), addresses),
+        Restarted(("flannel",), addresses, kubelet=True),
         NodeAddressed(goal),
         AddressesNoted(addresses),
     ]
