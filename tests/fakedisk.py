@@ -7,8 +7,8 @@ a file that was not synced is empty after a power cut, as on ext4.
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kubepi.machine.disk import Disk
 
@@ -17,8 +17,7 @@ class PowerCut(BaseException):
     """The plug was pulled; not an Exception, so that nothing in the product catches it."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a folder as the disk has it."""
 
     kind: str  # file, folder, link
@@ -98,6 +97,7 @@ class FakeDisk(Disk):
         self._sync_below(str(self.root))
 
     def _sync_below(self, folder: str) -> None:
+        """All that is there; content that has the time and size of before is not read again."""
         names = self._names[folder] = {}
         for found in os.scandir(folder):
             status = found.stat(follow_symlinks=False)
@@ -105,13 +105,10 @@ class FakeDisk(Disk):
             if entry.kind == "folder":
                 self._sync_below(found.path)
             elif entry.kind == "file":
-                self._sync_file(found.path, status)
-
-    def _sync_file(self, path: str, status: os.stat_result) -> None:
-        stamp = (status.st_mtime_ns, status.st_size)
-        if self._stamps.get(status.st_ino) != stamp:
-            self._stamps[status.st_ino] = stamp
-            self._data[status.st_ino] = Path(path).read_bytes()
+                stamp = (status.st_mtime_ns, status.st_size)
+                if self._stamps.get(entry.inode) != stamp:
+                    self._stamps[entry.inode] = stamp
+                    self._data[entry.inode] = Path(found.path).read_bytes()
 
     def make_durable(self, path: Path) -> None:
         """Names of a folder, or content of a file, and nothing else."""
@@ -150,6 +147,8 @@ class FakeDisk(Disk):
 
 def _entry(path: str, status: os.stat_result) -> Entry:
     mode = stat.S_IMODE(status.st_mode)
-    if stat.S_ISLNK(status.st_mode):
-        return Entry("link", status.st_ino, mode, str(Path(path).readlink()))
-    return Entry("folder" if stat.S_ISDIR(status.st_mode) else "file", status.st_ino, mode)
+    if stat.S_ISREG(status.st_mode):
+        return Entry("file", status.st_ino, mode)
+    if stat.S_ISDIR(status.st_mode):
+        return Entry("folder", status.st_ino, mode)
+    return Entry("link", status.st_ino, mode, os.readlink(path))  # noqa: PTH115 - it is a string

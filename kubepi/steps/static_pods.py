@@ -15,7 +15,7 @@ from kubepi.steps.kubeadm import node_name
 
 MANIFESTS = "/etc/kubernetes/manifests"
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-API_SERVER_GRACE = 10.0  # seconds; it waits for the answers that it still owes
+API_SERVER_GRACE = 3.0  # seconds; it leaves the list first, then waits for those who watch
 ANNOTATION = "kubepi.io/certificates"
 
 

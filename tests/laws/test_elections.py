@@ -13,10 +13,12 @@ SMALL = (2, 9)
 SOURCES = {m.__name__: Path(str(m.__file__)).read_text() for m in (assembly, elect)}
 
 
-def two_masters(rules: Elect, durable: bool = True) -> int | None:
+def two_masters(
+    rules: Elect, durable: bool = True, sizes: tuple[int, int] = SMALL
+) -> int | None:
     """The seed of the first run on a hostile network, with `expect`, in which two nodes led."""
     for seed in range(RUNS):
-        world = World(random_scene(seed, SMALL, True, None), rules, durable)
+        world = World(random_scene(seed, sizes, True, None), rules, durable)
         if len(world.run().masters) > 1:
             return seed
     return None
@@ -46,4 +48,4 @@ def test_a_missing_quorum_is_noticed() -> None:
 
 
 def test_votes_forgotten_at_a_crash_are_noticed() -> None:
-    assert two_masters(elect.elect, durable=False) is not None
+    assert two_masters(elect.elect, durable=False, sizes=(3, 3)) is not None

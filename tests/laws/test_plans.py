@@ -196,12 +196,22 @@ def undisturbed(
     return pi.fake_disk.effects, pi.tree(ignoring=UNEQUAL)
 
 
+def test_an_add_on_that_is_no_longer_wanted_goes_after_a_power_cut(tmp_path: Path) -> None:
+    """Every fifth effect here; each of them in `tests/run --long cuts`."""
+    cut_a_removal(tmp_path, step=5)
+
+
+@pytest.mark.long("cuts")
 def test_an_add_on_that_is_no_longer_wanted_goes_whenever_the_power_does(tmp_path: Path) -> None:
+    cut_a_removal(tmp_path, step=1)
+
+
+def cut_a_removal(tmp_path: Path, step: int) -> None:
     """What is left of a removal that was cut off is what the next run finds."""
     wanted = init_goal(addons__install=["local-path-provisioner"])
     total, tree = undisturbed(tmp_path / "undisturbed", wanted, HELLO, "")
     assert 5 < total < 60
-    for effect in range(1, total + 1):
+    for effect in range(1, total + 1, step):
         folder = tmp_path / str(effect)
         pi = prepared(folder, HELLO, "")
         pi.die_at(effect)
