@@ -12,12 +12,13 @@ from kubepi.machine import state
 from kubepi.steps.static_pods import STATIC_PODS
 from tests.fakes import Answer, FakePi
 from tests.kubeadm_certs import OWN, addressed
-from tests.programs import Effects, write_durably
+from tests.programs import WANTS, Effects, write_durably
 from tests.scene import Master, give_token, master
 
 SERVICE = "10.96.0.1"
 OLD, API_NAME = "10.0.0.5", "home.kubepi.internal"
 MEMBERS = "/var/lib/etcd/members.json"
+ENABLED = f"{WANTS}/kubelet.service"
 OF_A_USER = "1-of-a-user"  # a container with such a name in another namespace
 CTR = ("ctr", "--namespace", "k8s.io")
 CONFIG = f"""\
@@ -75,6 +76,7 @@ def install_address_programs(pi: FakePi) -> None:
     pi.__class__ = Moved
     assert isinstance(pi, Moved)
     pi.put("/usr/lib/systemd/system/kubelet.service", "")
+    pi.put(ENABLED, "")
     pi.containers = {f"1-{name}": name for name in (*STATIC_PODS, "kube-proxy", "flannel")}
     pi.containers[OF_A_USER] = "etcd"
     pi.told = {"kubelet": OLD, "flannel": OLD}
@@ -99,7 +101,9 @@ def _kubectl(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     if f"--server=https://{SERVICE}" in argv:
         return (0, "ok") if _known(pi) else (1, f"dial tcp {OLD}: no route to host")
     if "/readyz" in argv:
-        return 0, "ok"
+        _kubelet_works(pi)
+        there = "kube-apiserver" in pi.containers.values()
+        return (0, "ok") if there else (1, "connect: connection refused")
     return 0, json.dumps({
         "metadata": {"annotations": {"flannel.alpha.coreos.com/public-ip": pi.told["flannel"]}},
         "status": {
@@ -126,7 +130,7 @@ def _connect(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
 def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     """One that ended is listed as long as its pod is there."""
     assert isinstance(pi, Moved)
-    _tasks(pi, argv, stdin)  # kubelet starts what is not there
+    _kubelet_works(pi)
     wanted = [word.partition("==")[2].partition(",")[0] for word in argv[6:]]
     listed = {id_: name for id_, name in pi.containers.items() if name in wanted}
     if all(word.endswith(f",{OWN_PODS}") for word in argv[6:]):
@@ -135,12 +139,16 @@ def _containers(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
     return 0, "\n".join(found)
 
 
-def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
-    assert isinstance(pi, Moved)
+def _kubelet_works(pi: Moved) -> None:
+    """It starts what is not there."""
     if "kubelet.service" in pi.running:
         there = {name for id_, name in pi.containers.items() if id_ != OF_A_USER}
         for name in set(STATIC_PODS) - there:
             pi.containers[f"2-{name}"] = name
+
+
+def _tasks(pi: FakePi, argv: Sequence[str], stdin: str) -> Answer:
+    assert isinstance(pi, Moved)
     return 0, "\n".join(["TASK PID STATUS", *(f"{id_} 77 RUNNING" for id_ in pi.containers)])
 
 

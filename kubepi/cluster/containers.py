@@ -1,7 +1,7 @@
 """Containers of Kubernetes as containerd knows them: no API is needed, and no crictl.
 
 kubelet labels each with the name that it has in its pod. Tests: tests/unit/test_etcd.py,
-tests/steps/test_address.py.
+tests/steps/test_address.py, tests/steps/test_stopping.py.
 """
 
 from collections.abc import Callable, Collection
@@ -13,6 +13,7 @@ from kubepi.machine.host import Host
 CTR = ("ctr", "--namespace", "k8s.io")
 NAME_LABEL = 'labels."io.kubernetes.container.name"'
 # of the cluster's own pods; a user's may have a container that is called etcd, too
+KILLED_WITHIN = 30.0  # seconds: a slow card may hold up what is to end
 OWN = 'labels."io.kubernetes.pod.namespace"~=^kube-'
 
 
@@ -43,12 +44,12 @@ def stop(host: Host, what: str, left: Callable[[], Collection[str]], grace: floa
         there = len(left())
         return f"{there} still run" if there else None
 
-    for signal in ("SIGTERM", "SIGKILL"):
+    for signal, patience in (("SIGTERM", grace), ("SIGKILL", KILLED_WITHIN)):
         for container in sorted(left()):
             with suppress(CommandFailed):  # it went by itself meanwhile; `left` tells
                 kill(host, container, signal)
         try:
-            host.wait_until(f"{what} to stop", gone, grace)
+            host.wait_until(f"{what} to stop", gone, patience)
         except StepFailed:
             if signal == "SIGKILL":
                 raise

@@ -1,45 +1,34 @@
-"""A node with another address, or whose API has one: what names the old address names the new.
+"""A node with another address, or whose API has one: what read the old one starts again.
 
-An etcd that is alone starts with the old peer URL in its data, and is told the new one when it
-runs; among others it is told by their quorum. May touch: /etc/kubernetes, etcd's list of members,
-kubelet, the containers of the control plane, kube-proxy and flannel.
-Tests: tests/steps/test_address.py, tests/lab/test_address.py.
+control_plane_address.py has what a master does before. May touch: kubelet, the containers of
+kube-proxy and flannel. Tests: tests/steps/test_address.py, tests/lab/test_address.py.
 """
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-from kubepi.cluster import containers, etcd, kubectl
-from kubepi.decide.address import (
-    CERTIFICATES,
-    NAMED_IN,
-    Addresses,
-    certificate_addresses,
-    named_address,
-    readdressed,
-)
+from kubepi.cluster import containers, kubectl
+from kubepi.decide.address import Addresses
 from kubepi.decide.goal import Goal
-from kubepi.decide.quorum import Member
-from kubepi.errors import NotYet
+from kubepi.errors import NotYet, StepFailed
 from kubepi.machine import state
-from kubepi.machine.certificates import PKI
 from kubepi.machine.host import Host
 from kubepi.machine.step import Finding
 from kubepi.steps.kubeadm import node_name
 from kubepi.steps.names import own_address
-from kubepi.steps.services import KUBELET, unit_state
-from kubepi.steps.signing import documents_for, sign
-from kubepi.steps.static_pods import stop_control_plane
+from kubepi.steps.services import KUBELET, runs_or_starts
 
 FLANNEL_ADDRESS = "flannel.alpha.coreos.com/public-ip"
-CONNECTIONS = 12  # one dead address among two is missed once in 4096 times
-UNDER_WAY = "under way"
-STOPPED = f"{state.RUN}/stopped-for-an-address"  # kubelet was; the next boot starts it anyway
+CONNECTIONS = 12  # one dead address of two is missed once in 4096 times, of three in 130
+RESTARTED = "restarted-"
 
 
 @dataclass(frozen=True)
 class AddressesUnderWay:
-    """What was noted holds no more, so that a way back to it is gone as a whole, too."""
+    """What was noted holds no more, so that a way back to it is gone as a whole, too.
+
+    What was restarted for other addresses has to be restarted again.
+    """
 
     addresses: Addresses
 
@@ -49,69 +38,21 @@ class AddressesUnderWay:
 
     def check(self, host: Host) -> Finding | None:
         noted = _noted(host)
-        return None if noted in (UNDER_WAY, str(self.addresses)) else Finding(f"{noted} is noted")
+        return None if noted in (self._note, str(self.addresses)) else Finding(f"{noted} is noted")
+
+    @property
+    def _note(self) -> str:
+        return f"under way {self.addresses}"
 
     def apply(self, host: Host) -> None:
-        host.write(state.ADDRESSES, f"{UNDER_WAY}\n", 0o600)
+        for name in host.listdir(state.RUN):
+            if name.startswith(RESTARTED):
+                host.remove(f"{state.RUN}/{name}")
+        host.write(state.ADDRESSES, f"{self._note}\n", 0o600)
 
 
 def _noted(host: Host) -> str:
     return (host.read(state.ADDRESSES) or "").strip()
-
-
-@dataclass(frozen=True)
-class ControlPlaneAddressed:
-    """Certificates, credentials and manifests of this master name the address that it has."""
-
-    goal: Goal = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return "control plane's address"
-
-    def check(self, host: Host) -> Finding | None:
-        own = own_address(host, self.goal)
-        for certificate in CERTIFICATES:
-            if not _is_good(host, certificate, own):
-                return Finding(f"{PKI}/{certificate}.crt is not for {own}")
-        for name, old in _old_addresses(host, own).items():
-            return Finding(f"{name} says {old}, it is {own}")
-        return Finding("kubelet was stopped for it") if host.exists(STOPPED) else None
-
-    def apply(self, host: Host) -> None:
-        own = own_address(host, self.goal)
-        documents = documents_for(host, self.goal)
-        for certificate in CERTIFICATES:
-            if not _is_good(host, certificate, own):
-                sign(host, documents, certificate)
-        host.sync()  # before anything starts that reads them
-        if old := _old_addresses(host, own):
-            _stop(host)
-            for name, address in old.items():
-                text = readdressed(host.read(name) or "", address, own)
-                host.write(name, text, host.mode(name) or 0o600)
-        if host.exists(STOPPED):
-            host.run(["systemctl", "start", KUBELET])
-            host.remove(STOPPED)
-
-
-def _stop(host: Host) -> None:
-    """The control plane; and a note, where kubelet ran, that it is to run again."""
-    if unit_state(host, KUBELET).get("ActiveState") in ("active", "activating"):
-        host.mkdir(state.RUN)
-        host.write(STOPPED, "")
-    stop_control_plane(host)
-
-
-def _is_good(host: Host, certificate: str, own: str) -> bool:
-    is_for = certificate_addresses(host.read(f"{PKI}/{certificate}.crt") or "")
-    return own in is_for and bool(host.read(f"{PKI}/{certificate}.key"))
-
-
-def _old_addresses(host: Host, own: str) -> dict[str, str]:
-    """Files of this control plane that name another address than its own, and that address."""
-    named = {name: named_address(name, host.read(name) or "") for name in NAMED_IN}
-    return {name: address for name, address in named.items() if address not in (None, own)}
 
 
 @dataclass(frozen=True)
@@ -123,18 +64,16 @@ class Restarted:
     master leads to the API server there: ControlPlaneAddressed started it anew.
     """
 
-    containers: tuple[str, ...]
+    container: str
     addresses: Addresses
-    kubelet: bool = False
 
     @property
     def name(self) -> str:
-        names = ", ".join((*(["kubelet"] if self.kubelet else []), *self.containers))
-        return f"{names} restarted"
+        return f"{self.container}, kubelet restarted"
 
     @property
     def _mark(self) -> str:
-        return f"{state.RUN}/restarted-{self.containers[0]}"
+        return f"{state.RUN}/{RESTARTED}{self.container}"
 
     def check(self, host: Host) -> Finding | None:
         if str(self.addresses) in (_noted(host), host.read(self._mark)):
@@ -142,11 +81,15 @@ class Restarted:
         return Finding(f"the addresses are {self.addresses} now")
 
     def apply(self, host: Host) -> None:
-        for container in containers.running(host, self.containers):
+        if not runs_or_starts(host, KUBELET):
+            raise StepFailed(
+                "the kubelet is off, and nothing here follows a new address before it runs",
+                "sudo systemctl start kubelet",
+            )
+        for container in containers.running(host, (self.container,)):
             containers.kill(host, container)
-        if self.kubelet:
-            # it forgets how often a container ended; one that was stopped on purpose stays so
-            host.run(["systemctl", "try-restart", "kubelet.service"])
+        # it forgets how often a container ended
+        host.run(["systemctl", "try-restart", KUBELET])
         host.mkdir(state.RUN)
         host.write(self._mark, str(self.addresses))
 
@@ -180,33 +123,6 @@ class ServiceReady:
         connect = ["socat", "-u", "OPEN:/dev/null", f"TCP4:{service}:443,connect-timeout=2"]
         dead = any(host.glance(connect) is None for _ in range(CONNECTIONS))
         return "one of its addresses does not answer" if dead else None
-
-
-@dataclass(frozen=True)
-class EtcdMemberAddressed:
-    """etcd's list of members has this master's address."""
-
-    goal: Goal = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return "etcd's peer URL"
-
-    def check(self, host: Host) -> Finding | None:
-        member, wanted = self._member(host), self._wanted(host)
-        return None if member.peer_urls == (wanted,) else Finding(", ".join(member.peer_urls))
-
-    def apply(self, host: Host) -> None:
-        etcd.update(host, self._member(host), self._wanted(host))
-
-    def _wanted(self, host: Host) -> str:
-        return f"https://{own_address(host, self.goal)}:2380"
-
-    def _member(self, host: Host) -> Member:
-        own = [m for m in etcd.members(host) if m.name == node_name(host)]
-        if not own:
-            raise NotYet("this master's etcd among the members")
-        return own[0]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ def is_active(host: Host, unit: str) -> bool:
     return unit_state(host, unit).get("ActiveState") == "active"
 
 
+def runs_or_starts(host: Host, unit: str) -> bool:
+    """One that ends and is started again and again, too."""
+    return unit_state(host, unit).get("ActiveState") in ("active", "activating")
+
+
 def not_enabled(unit: str, found: dict[str, str]) -> Finding | None:
     if found.get("LoadState") == "not-found":
         raise NotYet(f"the unit {unit}")

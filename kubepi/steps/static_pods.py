@@ -26,9 +26,13 @@ def stop_control_plane(host: Host) -> None:
     and an API server that outlives its etcd lets it wait: etcd would not come back for minutes.
     An API server that may end in order takes its address off the service's list; else that stays
     there for up to half a minute (15 s of its lease, and what etcd's start adds).
+
+    Raises:
+        NotYet: containerd does not answer; kubelet runs on.
     """
-    host.run(["systemctl", "stop", "kubelet"])
     api_server = partial(containers.running, host, ("kube-apiserver",))
+    api_server()  # while containerd does not answer, kubelet is left alone
+    host.run(["systemctl", "stop", "kubelet"])
     containers.stop(host, "the API server", api_server, API_SERVER_GRACE)
     for container in containers.running(host, STATIC_PODS):
         containers.kill(host, container)
@@ -37,7 +41,8 @@ def stop_control_plane(host: Host) -> None:
 def restart_control_plane(host: Host, mark: str, patience: float) -> None:
     """One after the other; all at once where the API does not answer anyway.
 
-    What runs with the same mark already is left alone, and so is what somebody put aside.
+    While it answers, what runs with the same mark already is left alone; what somebody put aside
+    stays there.
     """
     import yaml
 

@@ -20,6 +20,7 @@ class ApiReady:
     """The API server answers `ok` on /readyz."""
 
     patience: float = 600.0
+    starts_kubelet: bool = True
     WHAT: ClassVar[str] = "the API"
 
     @property
@@ -34,7 +35,7 @@ class ApiReady:
         return None if seen is None else Finding(seen)
 
     def apply(self, host: Host) -> None:
-        if host.exists("/etc/kubernetes/kubelet.conf"):
+        if self.starts_kubelet and host.exists("/etc/kubernetes/kubelet.conf"):
             host.run(["systemctl", "start", "kubelet"])
         host.wait_until(self.WHAT, lambda: self._seen(host), self.patience, 1.0)
 

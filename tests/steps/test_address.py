@@ -1,4 +1,4 @@
-"""steps/address.py: what names the old address names the new one, cut at every effect."""
+"""steps/address.py, control_plane_address.py: all follows a new address, cut at every effect."""
 
 import json
 from collections.abc import Sequence
@@ -10,30 +10,36 @@ from kubepi.cluster import etcd
 from kubepi.decide.address import CERTIFICATES, Addresses, certificate_addresses
 from kubepi.decide.goal import Goal
 from kubepi.decide.plan import address
-from kubepi.errors import CommandFailed, NotYet
+from kubepi.errors import CommandFailed, NotYet, StepFailed
 from kubepi.machine import state
 from kubepi.machine.certificates import PKI
 from kubepi.machine.step import Step
 from kubepi.steps.address import (
     AddressesNoted,
     AddressesUnderWay,
-    ControlPlaneAddressed,
-    EtcdMemberAddressed,
     NodeAddressed,
     Restarted,
     ServiceReady,
 )
+from kubepi.steps.control_plane_address import ControlPlaneAddressed, EtcdMemberAddressed
 from kubepi.steps.parts import make_right
 from kubepi.steps.static_pods import STATIC_PODS
-from tests.address_programs import FILES, MEMBERS, OF_A_USER, OLD, Moved, moved_master
-from tests.fakes import Answer, FakePi
+from tests.address_programs import (
+    ENABLED,
+    FILES,
+    MEMBERS,
+    OLD,
+    Moved,
+    moved_master,
+)
+from tests.fakes import Answer, FakePi, PowerCut
 from tests.kubeadm_certs import OWN
 from tests.scene import init_goal, join_goal
 from tests.steps.lawful import obeys
 
 GOAL = init_goal()
 NOW = Addresses(OWN, OWN)
-KUBELET = Restarted(("kube-proxy",), NOW, kubelet=True)
+KUBELET = Restarted("kube-proxy", NOW)
 
 
 def moved(pi: FakePi) -> Moved:
@@ -77,28 +83,56 @@ def test_a_control_plane_is_off_while_its_address_changes(tmp_path: Path) -> Non
     unchanged = ["/etc/kubernetes/kubelet.conf"]  # it has the API's name
     others = [name for name in STATIC_PODS if name != "kube-apiserver"]
     killed = [f"SIGKILL 1-{name}" for name in others]
-    assert seen == ["SIGTERM 1-kube-apiserver", *killed, unchanged]
+    assert seen == ["SIGTERM 1-kube-apiserver", *killed, unchanged], "and no container of a user"
 
 
-def test_a_control_plane_that_was_stopped_on_purpose_stays_so(tmp_path: Path) -> None:
-    pi = moved_master(tmp_path / "pi")
+def test_where_kubelet_was_stopped_on_purpose_nothing_is_stopped_or_started(tmp_path: Path) -> None:
+    pi = moved(moved_master(tmp_path / "pi"))
     pi.running.discard("kubelet.service")
-    ControlPlaneAddressed(GOAL).apply(pi)
+    with pytest.raises(StepFailed, match="the kubelet is off"):
+        make_right(address.plan(GOAL, NOW), pi)
     assert "kubelet.service" not in pi.running
+    assert not [name for name in pi.containers if name.startswith("2-")]
     assert ControlPlaneAddressed(GOAL).check(pi) is None
 
 
-def test_what_ends_while_kubelet_is_off_starts_it_the_next_time(tmp_path: Path) -> None:
+def test_killed_at_any_effect_the_next_run_has_kubelet_run(tmp_path: Path) -> None:
+    """No boot comes after it, which would start it anyway."""
+    step = ControlPlaneAddressed(GOAL)
+    whole = moved_master(tmp_path / "whole")
+    whole.fake_disk.effects = stopped = 0
+    step.apply(whole)
+    for effect in range(1, whole.fake_disk.effects + 1):
+        pi = moved_master(tmp_path / str(effect))
+        pi.die_at(effect)
+        with pytest.raises(PowerCut):
+            step.apply(pi)
+        pi.fake_disk.die_at = None
+        stopped += "kubelet.service" not in pi.running
+        if step.check(pi) is not None:
+            step.apply(pi)
+        assert "kubelet.service" in pi.running
+        assert step.check(pi) is None
+    assert stopped > 3
+
+
+def test_kubelet_that_was_disabled_meanwhile_stays_so(tmp_path: Path) -> None:
     pi, step = moved_master(tmp_path / "pi"), ControlPlaneAddressed(GOAL)
     pi.changes("systemctl", "start", script=lambda pi, argv, stdin: (1, "killed"))
     with pytest.raises(CommandFailed):
         step.apply(pi)
     assert str(step.check(pi)) == "kubelet was stopped for it"
-    again = moved_master(tmp_path / "another")
-    pi.programs["systemctl", "start"] = again.programs["systemctl", "start"]
+    pi.path(ENABLED).unlink()
     step.apply(pi)
-    assert "kubelet.service" in pi.running
     assert step.check(pi) is None
+
+
+def test_while_containerd_is_silent_kubelet_runs_on(tmp_path: Path) -> None:
+    pi = moved_master(tmp_path / "pi")
+    pi.looks("ctr", "--namespace", "k8s.io", "tasks", "list", script=lambda *_: (1, "no answer"))
+    with pytest.raises(NotYet, match="containerd"):
+        ControlPlaneAddressed(GOAL).apply(pi)
+    assert "kubelet.service" in pi.running
 
 
 def test_a_key_that_a_cut_emptied_is_made_again(tmp_path: Path) -> None:
@@ -118,7 +152,7 @@ def test_the_token_is_in_no_argument_and_in_no_file_afterwards(tmp_path: Path) -
 
 def test_what_read_the_old_addresses_starts_again_and_nothing_else(tmp_path: Path) -> None:
     pi = moved(obeys(KUBELET, moved_master, tmp_path))
-    assert {"2-kube-proxy", "1-kube-scheduler", "1-flannel", OF_A_USER} <= {*pi.containers}
+    assert {"2-kube-proxy", "1-kube-scheduler", "1-flannel"} <= {*pi.containers}
     assert pi.told["kubelet"] == OWN
 
 
@@ -134,13 +168,6 @@ def test_nothing_is_restarted_for_no_new_address(tmp_path: Path) -> None:
     pi = moved_master(tmp_path / "pi")
     pi.put(state.ADDRESSES, f"{NOW}\n")
     assert KUBELET.check(pi) is None
-
-
-def test_kubelet_that_was_stopped_on_purpose_stays_so(tmp_path: Path) -> None:
-    pi = moved(moved_master(tmp_path / "pi"))
-    pi.running.discard("kubelet.service")
-    KUBELET.apply(pi)
-    assert pi.told["kubelet"] == OLD
 
 
 def test_a_container_that_ends_meanwhile_is_no_failure(tmp_path: Path) -> None:
@@ -209,8 +236,16 @@ def test_what_is_waited_for_is_told(tmp_path: Path) -> None:
 
 def test_what_was_noted_holds_no_more(tmp_path: Path) -> None:
     pi = obeys(AddressesUnderWay(NOW), moved_master, tmp_path)
-    assert AddressesUnderWay(Addresses("10.0.0.9", "10.0.0.9")).check(pi) is None
     assert AddressesNoted(Addresses(OLD, OLD)).check(pi) is not None
+
+
+def test_the_way_back_starts_again_what_was_there_before(tmp_path: Path) -> None:
+    """Whatever was restarted at the address in between, by kubepi or by itself."""
+    pi, before = moved_master(tmp_path / "pi"), Addresses(OLD, OLD)
+    Restarted("flannel", before).apply(pi)
+    AddressesUnderWay(NOW).apply(pi)
+    AddressesUnderWay(before).apply(pi)
+    assert Restarted("flannel", before).check(pi) is not None
 
 
 def test_it_is_noted_last(tmp_path: Path) -> None:

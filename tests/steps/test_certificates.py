@@ -16,8 +16,8 @@ from kubepi.errors import NotYet, StepFailed
 from kubepi.lan.peers import PEERS, to_json
 from kubepi.machine import certificates
 from kubepi.machine.certificates import FOLDER, PKI
-from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.certificates import AdminKubeconfigRenewed, ControlPlaneCertificates
+from kubepi.steps.control_plane_address import ControlPlaneAddressed
 from kubepi.steps.kubelet_certificate import KubeletCertificate
 from kubepi.steps.static_pods import ANNOTATION, MANIFESTS, STATIC_PODS
 from tests.certificate_scene import Api, aged

@@ -9,13 +9,12 @@ from kubepi.machine.step import Step
 from kubepi.steps.address import (
     AddressesNoted,
     AddressesUnderWay,
-    ControlPlaneAddressed,
-    EtcdMemberAddressed,
     NodeAddressed,
     Restarted,
     ServiceReady,
 )
-from kubepi.steps.waits import ApiReady
+from kubepi.steps.control_plane_address import ControlPlaneAddressed, EtcdMemberAddressed
+from kubepi.steps.waits import ApiReady, OwnApiReady
 
 API_SECONDS = 180.0
 
@@ -26,11 +25,11 @@ def plan(goal: Goal, addresses: Addresses) -> list[Step]:
     return [
         AddressesUnderWay(addresses),
         *([ControlPlaneAddressed(goal)] if is_master else []),
-        Restarted(("kube-proxy",), addresses, kubelet=True),
-        ApiReady(API_SECONDS),
+        Restarted("kube-proxy", addresses),
+        (OwnApiReady if is_master else ApiReady)(API_SECONDS, starts_kubelet=False),
         *([EtcdMemberAddressed(goal)] if is_master else []),
         ServiceReady(goal),
-        Restarted(("flannel",), addresses, kubelet=True),
+        Restarted("flannel", addresses),
         NodeAddressed(goal),
         AddressesNoted(addresses),
     ]

@@ -7,9 +7,9 @@ a node which was interrupted in it goes on at the next boot.
 from kubepi import BUILT
 from kubepi.decide.goal import Goal
 from kubepi.machine.step import Step
-from kubepi.steps.address import ControlPlaneAddressed
 from kubepi.steps.certificates import AdminKubeconfigRenewed, ControlPlaneCertificates
 from kubepi.steps.clock import ClockNotBehind, TimeSane
+from kubepi.steps.control_plane_address import ControlPlaneAddressed
 from kubepi.steps.kubelet_certificate import KubeletCertificate
 from kubepi.steps.waits import ApiReady, NodeReady
 
