@@ -2,7 +2,7 @@
 
 Made with the node, before any of them has written anything: what is on the card is not moved.
 May touch: an empty disk that the config names, /var/lib/kubepi-data, mount units.
-Tests: tests/steps/test_node_data.py.
+Tests: tests/steps/test_node_data.py, tests/lab/test_vm_data.py.
 """
 
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from labmachine import resolv_conf
 from labrun import LabError, last_lines, run, wait_until
@@ -19,7 +20,6 @@ from vm import Done
 from vmlab import amd64_kit, vm_labs
 
 DISK = "/dev/disk/by-id/ubd-ubdc"
-DISK_SIZE = "1G"
 MOUNT = "/mnt/kubepi"
 FOLDER = f"{MOUNT}/default/data"  # of the claim below
 WAIT_SECONDS = 1800.0  # only a limit for what will never come
@@ -75,19 +75,23 @@ spec:
 
 @dataclass
 class SpareVm(Uml):
-    """The first one of the lab has a spare disk, with a stable id."""
+    """The first one of the lab has a spare disk, with a stable id, unless it is pulled out."""
+
+    spare_size: ClassVar[str] = "1G"
+    pulled_out: bool = False
 
     def make_disk(self) -> None:
         super().make_disk()
         if self.number == 1:
-            run(["truncate", "--size", DISK_SIZE, str(self.spare)])
+            run(["truncate", "--size", self.spare_size, str(self.spare)])
 
     @property
     def spare(self) -> Path:
         return self.clone.state / "spare"
 
     def disks(self) -> list[str]:
-        more = [f"ubd2={self.inside(self.spare)}"] if self.number == 1 else []
+        has_it = self.number == 1 and not self.pulled_out
+        more = [f"ubd2={self.inside(self.spare)}"] if has_it else []
         return [*super().disks(), *more]
 
     def log(self) -> str:
