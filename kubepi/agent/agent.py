@@ -199,14 +199,14 @@ class Agent:
         """Peers for the other commands, known peers for the next boot."""
         now = self.host.monotonic()
         self.book = forget_strangers(self.book, now)
-        if self.book != self.written:
-            state.write_json(self.host, PEERS, to_json(self.book), 0o644)
-            self.written = self.book
         newer = self.rotating.newer()
         told = {name: about for one in newer for name, about in one.waiting.items()}
         gone = self.duties.returning.forgotten | self._forgotten()
         gone |= earlier_cards(self.book, {**told, **self.known}, self.said, now)
         self.book = {name: peer for name, peer in self.book.items() if name not in gone}
+        if self.book != self.written:
+            state.write_json(self.host, PEERS, to_json(self.book), 0o644)
+            self.written = self.book
         known = {n: about for n, about in {**told, **self.known}.items() if n not in gone}
         for name, peer in self.book.items():
             if peer.trusted and peer.advert.state == "leaving":

@@ -1,4 +1,7 @@
-"""A card that is flashed anew in the board that it was in: the few files that the lab gave it."""
+"""A card that is flashed anew in the board that it was in: the few files that the lab gave it.
+
+The board keeps the address that it has by now, as it gets it from a DHCP server.
+"""
 
 import shutil
 from pathlib import Path
@@ -23,6 +26,7 @@ def keep_fresh(pis: Pis, node: str) -> None:
 def flash(pis: Pis, node: str) -> None:
     """While it is off."""
     folder = pis.folders[node]
+    shutil.copy(folder / "up" / NETWORK_PATH, folder / "fresh" / NETWORK_PATH)
     for disk in DISKS:
         shutil.rmtree(folder / disk)
         (folder / disk).mkdir()
