@@ -1,4 +1,4 @@
-"""Thousands of elections over bad networks: never two masters where the number of Pis is known.
+"""Hundreds of elections over bad networks: never two masters where the number of Pis is known.
 
 The long form of these, with the share that elects in time, is tests/bench/elections.py.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 from kubepi.decide import assembly, elect
 from tests.elections import Elect, Network, World, mutant, random_scene
 
-RUNS = 1000
+RUNS = 600
 SMALL = (2, 9)
 SOURCES = {m.__name__: Path(str(m.__file__)).read_text() for m in (assembly, elect)}
 

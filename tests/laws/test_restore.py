@@ -1,6 +1,6 @@
 """The laws of a restore as a whole: on a new board, the power cut at its effects, it ends the same.
 
-Every nineteenth effect here; each of them in `tests/run --long cuts`.
+Every thirty-seventh effect here; each of them in `tests/run --long cuts`.
 """
 
 import shutil
@@ -116,7 +116,7 @@ def cut(source: Path, tmp_path: Path, step: int) -> None:
 
 
 def test_a_power_cut_at_some_effects(source: Path, tmp_path: Path) -> None:
-    cut(source, tmp_path, step=19)
+    cut(source, tmp_path, step=37)
 
 
 @pytest.mark.long("cuts")
